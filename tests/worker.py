@@ -1,7 +1,8 @@
 """Runs one unittest module for tests/run and tells of each test as it starts and ends.
 
     worker.py [--drawn] MODULE-NAME FILE [NAME...]    NAMEs: only tests whose full names hold one of them
-                                                      --drawn: of each family of tests one, see one_database_each, and of long modules a share, see runner/budgets.py
+                                                      --drawn: of each family of tests one, see one_database_each, and
+                                                      of long modules a share, see runner/budgets.py
 
 One JSON object a line on stdout, behind a mark that tells it from what the tests print.
 """
@@ -54,7 +55,9 @@ def processor_seconds():
 
 
 class Reached:
-    """Which failpoints a test passes: while it runs, they are counted in a file of its own beside that of the whole run."""
+    """
+    Which failpoints a test passes: while it runs, they are counted in a file of its own beside that of the whole run.
+    """
 
     VARIABLE = "TRANSHUME_FAILPOINT_COUNT"
 
@@ -108,7 +111,8 @@ class TellingResult(unittest.TestResult):
 
     def tell_end(self, test):
         tell(event="end", name=self.name_of(test), result=self.result, detail=self.detail,
-             seconds=round(time.monotonic() - self.start, 3), processor=round(processor_seconds() - self.used, 2), reached=self.reached.end())
+             seconds=round(time.monotonic() - self.start, 3), processor=round(processor_seconds() - self.used, 2),
+             reached=self.reached.end())
         self.result = None
 
     def note(self, test, result, detail):

@@ -1,13 +1,15 @@
 """What the test suites know about each database: one file here for each, and nothing elsewhere.
 
-A new database is one new file here, plus its entry in tests/contract/main.c (which is C). The file is named like the scheme of its
+A new database is one new file here, plus its entry in tests/contract/main.c (which is C). The file is named like the
+scheme of its
 URIs, with _ for -, and defines:
 
     NAME            the scheme of its URIs; also its name in the contract suite and the first part of its failpoints
     SOURCES         the folders of its code; a change there affects its tests
     COMMITS         how it records what is done: "transactions" of its own, a "lease", or "files"
     JOINS, SNAPSHOT whether it can join tables as a source, and whether it can hold a snapshot
-    SHAPE           the shape of a record: "tables" (fixed columns), "documents", or "items" (documents under a typed key)
+    SHAPE           the shape of a record: "tables" (fixed columns), "documents", or "items" (documents under a typed
+    key)
     uri(at)         the URI of a place, which is a path, or a server and a name in it
     read(at)        {table: records} in the form of records.py
     write(at, tables, types, draw)
@@ -17,7 +19,8 @@ URIs, with _ for -, and defines:
 
 These are optional; `USUAL` has their defaults:
 
-    SERVER, REASONS the module of tests/servers that starts a server, and how the reason begins when a test is skipped without it
+    SERVER, REASONS the module of tests/servers that starts a server, and how the reason begins when a test is skipped
+    without it
     IS_SOURCE       whether `write` is there
     PAIRED          whether the suites of pairs draw it
     WORDS           a pattern: a test whose text matches it is about this database
@@ -27,7 +30,8 @@ These are optional; `USUAL` has their defaults:
     key(table, draw)
                     the key of a table in a plan, if its columns alone do not say it
 
-The suites choose their pairs of databases here: an ordinary run takes the star and the classes (`pairs`), a soak takes all pairs.
+The suites choose their pairs of databases here: an ordinary run takes the star and the classes (`pairs`), a soak takes
+all pairs.
 """
 import importlib
 import itertools
@@ -43,7 +47,8 @@ for folder in ("system", "servers"):
 
 SHARED = ("records", "rows", "holding")
 # Defaults of the optional names.
-USUAL = {"SERVER": None, "REASONS": (), "IS_SOURCE": True, "PAIRED": True, "CONTRACT": "", "fit": lambda tables: tables, "column": lambda tag: None,
+USUAL = {"SERVER": None, "REASONS": (), "IS_SOURCE": True, "PAIRED": True, "CONTRACT": "", "fit": lambda tables: tables,
+         "column": lambda tag: None,
          "key": lambda table, draw: table.key}
 HUB = "sqlite"
 # Pairs that an ordinary run draws beside the star and the classes.
@@ -94,16 +99,21 @@ def one_of_each_class(names, seed):
 
 
 def all_pairs():
-    return [(source, target) for source, target in itertools.product(all(), all()) if source.IS_SOURCE and target.PAIRED]
+    return [(source, target) for source, target in itertools.product(all(), all()) if source.IS_SOURCE
+            and target.PAIRED]
 
 
 def star():
     """Each database to SQLite and back, and each to the toy."""
-    return [(source, target) for source, target in all_pairs() if HUB in (source.NAME, target.NAME) or target.NAME == "toy"]
+    return [(source, target) for source, target in all_pairs() if HUB in (source.NAME, target.NAME)
+            or target.NAME == "toy"]
 
 
 def pairs(seed, wanted=None):
-    """For an ordinary run: the star, one pair of each class that the star lacks, and DRAWN more by the seed. `wanted` limits the choice."""
+    """
+    For an ordinary run: the star, one pair of each class that the star lacks, and DRAWN more by the seed. `wanted`
+    limits the choice.
+    """
     wanted = all_pairs() if wanted is None else wanted
     draw = random.Random("pairs %s" % seed)
     found = [pair for pair in star() if pair in wanted]

@@ -31,12 +31,14 @@ def column(tag):
 def key(table, draw):
     """In a plan: its first columns name the partition, the others sort its rows."""
     partition = draw.randint(1, len(table.key))
-    return {"partition": table.key[:partition], **({"clustering": table.key[partition:]} if partition < len(table.key) else {})}
+    return {"partition": table.key[:partition], **({"clustering": table.key[partition:]} if partition < len(table.key)
+                                                   else {})}
 
 
 def fit(tables):
     """Leaves out tables that Cassandra has no room for: every table has a key, and a name of letters, digits and _."""
-    return [table for table in tables if table.key and re.fullmatch("[A-Za-z0-9_]{1,48}", table.name) and all(table.columns) and
+    return [table for table in tables if table.key and re.fullmatch("[A-Za-z0-9_]{1,48}", table.name)
+            and all(table.columns) and
             not table.name.startswith("_transhume")]
 
 
@@ -50,7 +52,8 @@ def number_types(values):
         return ["double"] if doubles else ["decimal"]
     found = ["decimal"] + ["double"] * doubles
     if all(value == value.to_integral_value() for value in finite):
-        found += ["varint", *(name for name, bits in WHOLE.items() if all(-2 ** bits <= value < 2 ** bits for value in finite))]
+        found += ["varint", *(name for name, bits in WHOLE.items()
+                              if all(-2 ** bits <= value < 2 ** bits for value in finite))]
     return found
 
 
@@ -60,7 +63,9 @@ def types_of(table, tags, draw):
     for name in table.columns:
         values = [record[name][1] for record in table.records if name in record]
         ascii_only = tags[name] == "s" and all(map(str.isascii, values))
-        types[name] = draw.choice({"n": lambda: number_types(values), "s": lambda: ["text"] + ["ascii"] * ascii_only}.get(tags[name], lambda: [TYPES[tags[name]]])())
+        types[name] = draw.choice({"n": lambda: number_types(values),
+                                   "s": lambda: ["text"] + ["ascii"] * ascii_only}.get(tags[name],
+                                       lambda: [TYPES[tags[name]]])())
     return types
 
 
@@ -93,20 +98,27 @@ def write(at, tables, types, draw):
         definition = ", ".join("%s %s" % (support.quoted(column), kinds[column]) for column in table.columns)
         server.ask(name, "CREATE TABLE %s (%s%s" % (support.quoted(table.name), definition, primary_key(table, draw)))
         server.fill(name, "INSERT INTO %s (%s) VALUES (%s)" % (
-            support.quoted(table.name), ", ".join(map(support.quoted, table.columns)), ", ".join("?" * len(table.columns))),
+            support.quoted(table.name), ", ".join(map(support.quoted, table.columns)),
+            ", ".join("?" * len(table.columns))),
             [[bound(record.get(column), kinds[column]) for column in table.columns] for record in table.records])
 
 
 def schema(server, name):
-    """{table: [(column, type, part of the key, place in it, order)]}, those of the key first; without the program's own."""
-    found = {table: [] for table, in server.ask("system_schema", "SELECT table_name FROM tables WHERE keyspace_name = %s", name)
+    """
+    {table: [(column, type, part of the key, place in it, order)]}, those of the key first; without the program's own.
+    """
+    found = {table: [] for table, in server.ask("system_schema",
+                                                "SELECT table_name FROM tables WHERE keyspace_name = %s", name)
              if not table.startswith("_transhume")}
     parts = ["partition_key", "clustering", "static", "regular"]
-    for table, *column in server.ask("system_schema", "SELECT table_name, column_name, type, kind, position, clustering_order FROM columns "
+    for table, *column in server.ask("system_schema",
+                                     "SELECT table_name, column_name, type, kind, position, "
+                                     "clustering_order FROM columns "
                                                       "WHERE keyspace_name = %s", name):
         if table in found:
             found[table].append(tuple(column))
-    return {table: sorted(columns, key=lambda column: (parts.index(column[2]), column[3], column[0])) for table, columns in found.items()}
+    return {table: sorted(columns, key=lambda column: (parts.index(column[2]), column[3], column[0]))
+            for table, columns in found.items()}
 
 
 def everything(server, name):
@@ -114,7 +126,10 @@ def everything(server, name):
     found = {}
     for table, columns in schema(server, name).items():
         names = [column[0] for column in columns]
-        found[table] = [dict(zip(names, row)) for row in server.ask(name, "SELECT %s FROM %s" % (", ".join(map(support.quoted, names)), support.quoted(table)))]
+        found[table] = [dict(zip(names, row)) for row in server.ask(name,
+                                                                    "SELECT %s FROM %s"
+                                                                    % (", ".join(map(support.quoted, names)),
+                                                                       support.quoted(table)))]
     return found
 
 
@@ -153,7 +168,8 @@ def day_text(number):
 
 def moment_text(milliseconds):
     days, rest = divmod(milliseconds, 86400000)
-    return "%sT%02d:%02d:%02d.%03d" % (day_text(days), rest // 3600000, rest // 60000 % 60, rest // 1000 % 60, rest % 1000)
+    return "%sT%02d:%02d:%02d.%03d" % (day_text(days), rest // 3600000, rest // 60000 % 60, rest // 1000 % 60,
+                                       rest % 1000)
 
 
 def text_of(value):
@@ -180,13 +196,15 @@ def duration_text(value):
     parts = [(abs(value.months) // 12, "Y"), (abs(value.months) % 12, "M"), (abs(value.days), "D")]
     clock = [(seconds // 3600, "H"), (seconds // 60 % 60, "M")]
     last = "%d%s" % (seconds % 60, (".%09d" % rest).rstrip("0") if rest else "")
-    date, time = ("".join("%s%d%s" % (sign, number, letter) for number, letter in part if number) for part in (parts, clock))
+    date, time = ("".join("%s%d%s" % (sign, number, letter) for number, letter in part if number)
+                  for part in (parts, clock))
     time += sign + last + "S" if last != "0" else ""
     return "P%s%s" % (date, "T" + time if time else "") if date or time else "PT0S"
 
 
 def contents(server, name):
-    return {table: rows.rows_of({column: None if value is None else plain(value) for column, value in row.items()} for row in found)
+    return {table: rows.rows_of({column: None if value is None else plain(value) for column, value in row.items()}
+                                for row in found)
             for table, found in everything(server, name).items()}
 
 
@@ -210,7 +228,8 @@ class Holding:
 
     def contents(self, _folder):
         """A table is another one if it was made anew."""
-        ids = dict(self.server.ask("system_schema", "SELECT table_name, id FROM tables WHERE keyspace_name = %s", self.name))
+        ids = dict(self.server.ask("system_schema", "SELECT table_name, id FROM tables WHERE keyspace_name = %s",
+                                   self.name))
         leaves = {}
         containers = {(table,): (ids[table], columns) for table, columns in schema(self.server, self.name).items()}
         for table, found in everything(self.server, self.name).items():
@@ -224,17 +243,21 @@ class Holding:
 
     def put(self, table, key, **values):
         names = [*self.keys[table], *values]
-        self.ask("INSERT INTO %s (%s) VALUES (%s)" % (table, ", ".join(names), ", ".join(["%s"] * len(names))), *key, *values.values())
+        self.ask("INSERT INTO %s (%s) VALUES (%s)" % (table, ", ".join(names), ", ".join(["%s"] * len(names))), *key,
+                 *values.values())
 
     def remove(self, table, key):
-        self.ask("DELETE FROM %s WHERE %s" % (table, " AND ".join("%s = %%s" % part for part in self.keys[table])), *key)
+        self.ask("DELETE FROM %s WHERE %s" % (table, " AND ".join("%s = %%s" % part for part in self.keys[table])),
+                 *key)
 
     def fill(self, _folder):
-        self.ask("CREATE TABLE plain (id bigint PRIMARY KEY, a text, b blob, price decimal, r double, tags list<text>, mine text)")
+        self.ask("CREATE TABLE plain (id bigint PRIMARY KEY, a text, b blob, price decimal, r double, tags list<text>, "
+                 "mine text)")
         self.ask("CREATE TABLE pair (x text, y bigint, note text, PRIMARY KEY (x, y))")
         self.ask("CREATE TABLE counted (id bigint PRIMARY KEY, plain_id bigint, u text)")
         for i in range(-10, 40):
-            self.put("plain", self.key("plain", i), a="old %d" % i, b=b"\0\xff", price=decimal.Decimal(i) / 4, tags=["old", str(i), "old"], mine="kept")
+            self.put("plain", self.key("plain", i), a="old %d" % i, b=b"\0\xff", price=decimal.Decimal(i) / 4,
+                     tags=["old", str(i), "old"], mine="kept")
             self.put("pair", self.key("pair", i), note="old")
             self.put("counted", (i,), u="old %d" % i)
 
@@ -260,5 +283,7 @@ class Holding:
             self.put(table, self.key(table, 200000), **{text: "extra"})
 
     def leftovers(self, _folder):
-        return sorted(name for name, in self.server.ask("system_schema", "SELECT table_name FROM tables WHERE keyspace_name = %s", self.name)
+        return sorted(name for name, in self.server.ask("system_schema",
+                                                        "SELECT table_name FROM tables WHERE keyspace_name = %s",
+                                                        self.name)
                       if name.startswith("_transhume"))

@@ -101,11 +101,16 @@ def read(path):
 
 
 def contents(folder, source):
-    """By the kinds of `source`'s columns. The csv module can't tell a null from an empty text, and here both are None: see `without_empty`."""
+    """
+    By the kinds of `source`'s columns. The csv module can't tell a null from an empty text, and here both are None: see
+    `without_empty`.
+    """
     found = {}
-    for table, records in rows.files_of(folder, lambda text: csv.DictReader(io.StringIO(text, newline=""), strict=True)).items():
+    for table, records in rows.files_of(folder, lambda text: csv.DictReader(io.StringIO(text, newline=""),
+                                                                            strict=True)).items():
         kinds = rows.kinds_of(source).get(table, {})
-        found[table] = rows.rows_of({column: typed_of(kinds.get(column), text) for column, text in record.items()} for record in records)
+        found[table] = rows.rows_of({column: typed_of(kinds.get(column), text) for column, text in record.items()}
+                                    for record in records)
     return found
 
 

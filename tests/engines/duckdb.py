@@ -1,4 +1,7 @@
-"""DuckDB: in the contract suite and in system/test_duckdb only, where DuckDB's own Python module reads and writes the files."""
+"""
+DuckDB: in the contract suite and in system/test_duckdb only, where DuckDB's own Python module reads and writes the
+files.
+"""
 import os
 import sys
 

@@ -70,7 +70,8 @@ class Holding:
         for table, key in self.keys.items():
             items.create(self.client, table, key)
             items.put(self.client, table, [dict(self.key(table, i), note={"S": "old %d" % i}, a={"S": "old"},
-                                                mine={"M": {"z": {"L": [{"N": "1.5"}, {"NULL": True}]}, "a": {"SS": ["x", "y"]}}})
+                                                mine={"M": {"z": {"L": [{"N": "1.5"}, {"NULL": True}]},
+                                                            "a": {"SS": ["x", "y"]}}})
                                            for i in range(-10, 40)])
 
     def key(self, table, i):

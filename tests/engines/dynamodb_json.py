@@ -33,7 +33,8 @@ def write(path, tables, _types, _draw):
 
 
 def read(path):
-    return {table: [records.record_of(item) for item in found] for table, found in support.read_dynamodb_json(path).items()}
+    return {table: [records.record_of(item) for item in found]
+            for table, found in support.read_dynamodb_json(path).items()}
 
 
 class Holding(holding.Folder):

@@ -2,7 +2,8 @@
 before, applications that write meanwhile, and accidents. The tables are those of kill_matrix.make_source.
 
 A holding is told by two dicts of tuples: `leaves` (a record, a file, an index: what it is) and `containers` (a table, a
-folder: how it was made), whose tuple begins those of all that lies in it. Each engine that can be a target has a class `Holding`;
+folder: how it was made), whose tuple begins those of all that lies in it. Each engine that can be a target has a class
+`Holding`;
 what several have in common is here.
 """
 import collections
@@ -36,12 +37,14 @@ def after_rollback(before, written, now):
 
 
 def differences(expected, found):
-    return [(key, a.get(key), b.get(key)) for a, b in zip(expected, found) for key in sorted(a.keys() | b.keys(), key=repr)
+    return [(key, a.get(key), b.get(key)) for a, b in zip(expected, found)
+            for key in sorted(a.keys() | b.keys(), key=repr)
             if a.get(key) != b.get(key)][:support.DIFFERENCES_SHOWN_MAX]
 
 
 # A record that a foreign key refers to would be kept by the one that refers to it.
-LOST = ("DELETE FROM counted WHERE id % 5 = 0", "DELETE FROM counted WHERE plain_id % 33 = 0", "DELETE FROM plain WHERE id % 33 = 0")
+LOST = ("DELETE FROM counted WHERE id % 5 = 0", "DELETE FROM counted WHERE plain_id % 33 = 0",
+        "DELETE FROM plain WHERE id % 33 = 0")
 
 
 class Server:
@@ -51,10 +54,13 @@ class Server:
     changes_records = True
     widths = {"plain": 1, "pair": 2, "counted": 1}  # columns of a key, which come first
     lost = LOST
-    changed = ("UPDATE counted SET u = concat('damaged ', id) WHERE id % 7 = 0", "UPDATE pair SET note = NULL WHERE y < 100")
+    changed = ("UPDATE counted SET u = concat('damaged ', id) WHERE id % 7 = 0",
+               "UPDATE pair SET note = NULL WHERE y < 100")
     extra = ("INSERT INTO pair VALUES ('extra', 1, 'nobody wrote it')",)
-    meddled = ("INSERT INTO plain(id, a) VALUES (900001, 'mine'), (900002, NULL)", "DELETE FROM counted WHERE plain_id = 30",
-               "DELETE FROM plain WHERE id = 30", "UPDATE plain SET a = 'mine' WHERE id IN (3, 15)", "INSERT INTO pair VALUES ('mine', -1, 'mine')",
+    meddled = ("INSERT INTO plain(id, a) VALUES (900001, 'mine'), (900002, NULL)",
+               "DELETE FROM counted WHERE plain_id = 30",
+               "DELETE FROM plain WHERE id = 30", "UPDATE plain SET a = 'mine' WHERE id IN (3, 15)",
+               "INSERT INTO pair VALUES ('mine', -1, 'mine')",
                "UPDATE counted SET u = 'mine', plain_id = NULL WHERE id = 33", "DELETE FROM counted WHERE id = 35")
 
     def __init__(self, server, name):
@@ -122,7 +128,8 @@ class Folder:
         leaves, containers = {}, {}
         for place, folders, files in os.walk(self.path(folder)):
             folders[:] = [name for name in folders if name != "_transhume"]
-            inside = tuple(os.path.relpath(place, self.path(folder)).split(os.sep)) if place != self.path(folder) else ()
+            inside = tuple(os.path.relpath(place,
+                                           self.path(folder)).split(os.sep)) if place != self.path(folder) else ()
             containers[inside] = "folder"
             for name in files:
                 with open(os.path.join(place, name), "rb") as file:
@@ -199,6 +206,7 @@ class Folder:
     def leftovers(self, folder):
         ledger = self.path(folder, "_transhume")
         # A table that stays, since others have files in it, keeps what tells its types.
-        kept = {"tables", *("tables/%s.json" % table for table in self.tables(folder))} if os.path.isdir(ledger) else set()
+        kept = {"tables", *("tables/%s.json" % table
+                            for table in self.tables(folder))} if os.path.isdir(ledger) else set()
         return sorted({os.path.relpath(os.path.join(place, name), ledger) for place, folders, files in os.walk(ledger)
                        for name in folders + files} - kept)

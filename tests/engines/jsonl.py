@@ -20,7 +20,8 @@ def uri(at):
 def value_text(tagged):
     tag, value = tagged
     if tag == "n":
-        return '{"$float64":"%s"}' % records.number_text(value) if isinstance(value, str) else records.number_text(value)
+        return '{"$float64":"%s"}' % records.number_text(value) if isinstance(value,
+                                                                              str) else records.number_text(value)
     if tag == "b":
         return '{"$bytes":"%s"}' % base64.b64encode(value).decode()
     return ("true" if value else "false") if tag == "t" else json.dumps(value)
@@ -36,7 +37,8 @@ def write(path, tables, _types, _draw):
         os.makedirs(os.path.join(path, table.name))
         with open(os.path.join(path, table.name, "part-1.jsonl"), "w", encoding="utf-8") as file:
             for record in table.records:
-                file.write("{%s}\n" % ",".join("%s:%s" % (json.dumps(name), value_text(value)) for name, value in record.items()))
+                file.write("{%s}\n" % ",".join("%s:%s" % (json.dumps(name), value_text(value))
+                                               for name, value in record.items()))
 
 
 def value_of(value, column):
@@ -57,7 +59,8 @@ def value_of(value, column):
     kind = (column or {}).get("type")
     if kind == "bytes":
         return ("b", base64.b64decode(value))
-    return records.number(records.WORDS[value]) if kind in ("float64", "decimal") and value in records.WORDS else ("s", value)
+    return records.number(records.WORDS[value]) if kind in ("float64", "decimal") and value in records.WORDS else ("s",
+        value)
 
 
 def read(path):
@@ -68,8 +71,10 @@ def read(path):
         found[table] = []
         for text in records.texts(os.path.join(path, table)):
             for line in text.split("\n")[:-1]:
-                record = json.loads(line, parse_float=records.CONTEXT.create_decimal, parse_int=records.CONTEXT.create_decimal)
-                found[table].append({name: value_of(value, columns.get(name)) for name, value in record.items() if value is not None})
+                record = json.loads(line, parse_float=records.CONTEXT.create_decimal,
+                                    parse_int=records.CONTEXT.create_decimal)
+                found[table].append({name: value_of(value, columns.get(name)) for name, value in record.items()
+                                     if value is not None})
     return found
 
 
@@ -79,7 +84,8 @@ def contents(folder, source, sparse=False):
     for table, records in rows.files_of(folder, lambda text: map(parsed, text.split("\n")[:-1])).items():
         kinds = rows.kinds_of(source).get(table, {})
         given = dict.fromkeys(kinds) if sparse else {}
-        found[table] = rows.rows_of({column: typed_of_json(kinds.get(column), of) for column, of in {**given, **record}.items()} for record in records)
+        found[table] = rows.rows_of({column: typed_of_json(kinds.get(column), of)
+                                     for column, of in {**given, **record}.items()} for record in records)
     return found
 
 

@@ -1,4 +1,7 @@
-"""MongoDB, as FerretDB is it here, through pymongo. Each place is a database of its own in the server that a test run shares."""
+"""
+MongoDB, as FerretDB is it here, through pymongo. Each place is a database of its own in the server that a test run
+shares.
+"""
 import decimal
 
 import ferretdb
@@ -39,16 +42,19 @@ def id_of(table, record):
 
 def fit(tables):
     """Every table has a key and a name that a collection can have; numbers are those that Decimal128 holds."""
-    found = [table for table in tables if table.key and "$" not in table.name and not table.name.startswith(("_transhume", "system."))]
+    found = [table for table in tables if table.key and "$" not in table.name
+             and not table.name.startswith(("_transhume", "system."))]
     for table in found:
         records.one_tag_a_column(table)
         for record in table.records:
             for column, (tag, value) in list(record.items()):
-                if tag == "n" and not isinstance(value, str) and (len(value.as_tuple().digits) > 34 or not -6000 < value.adjusted() < 6000):
+                if tag == "n" and not isinstance(value, str) and (len(value.as_tuple().digits) > 34
+                                                                  or not -6000 < value.adjusted() < 6000):
                     del record[column]
         records.fit_for_keys(table)
         # An index of FerretDB has no longer entries.
-        table.records = [record for record in table.records if sum(len(record[column][1]) for column in table.key if record[column][0] in "sb") <= KEY_MAX]
+        table.records = [record for record in table.records if sum(len(record[column][1]) for column in table.key
+                                                                   if record[column][0] in "sb") <= KEY_MAX]
     return found
 
 
@@ -57,7 +63,8 @@ def write(at, tables, _types, _draw):
     there = server.client()[name]
     for table in tables:
         there[NOTES].insert_one({"_id": table.name, "key": list(table.key), "run": ""})
-        documents = [{"_id": id_of(table, record), **{column: bson_of(tagged) for column, tagged in record.items()}} for record in table.records]
+        documents = [{"_id": id_of(table, record), **{column: bson_of(tagged) for column, tagged in record.items()}}
+                     for record in table.records]
         if documents:
             there[table.name].insert_many(documents)
         else:
@@ -94,11 +101,13 @@ def tagged(value):
         return ("M", value)
     if isinstance(value, list):
         return ("L", value)
-    return records.number(str(value.to_decimal() if hasattr(value, "to_decimal") else repr(value) if isinstance(value, float) else value))
+    return records.number(str(value.to_decimal() if hasattr(value, "to_decimal") else repr(value)
+                              if isinstance(value, float) else value))
 
 
 def read(at):
-    return {collection: [{name: tagged(value) for name, value in document.items() if value is not None} for document in documents]
+    return {collection: [{name: tagged(value) for name, value in document.items() if value is not None}
+                         for document in documents]
             for collection, documents in everything(at).items()}
 
 
@@ -107,7 +116,8 @@ def contents(server, name):
     found = {}
     for collection, documents in everything((server, name)).items():
         columns = dict.fromkeys([field for document in documents for field in document])
-        found[collection] = rows.rows_of({**columns, **{field: plain(value) for field, value in document.items()}} for document in documents)
+        found[collection] = rows.rows_of({**columns, **{field: plain(value) for field, value in document.items()}}
+                                         for document in documents)
     return found
 
 
@@ -117,5 +127,6 @@ def plain(value):
         return None
     tag, told = of
     if tag == "n":
-        return ("number", rows.items.number(str(told))) if isinstance(told, decimal.Decimal) else rows.value(float(told))
+        return ("number", rows.items.number(str(told))) if isinstance(told,
+                                                                      decimal.Decimal) else rows.value(float(told))
     return ("bytes", told.hex()) if tag == "b" else ("text", told if tag == "s" else repr(told))

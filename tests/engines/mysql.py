@@ -57,7 +57,8 @@ def is_decimal(value):
 def number_types(values):
     """All types that hold these numbers; of what none holds all of, double."""
     fitting = [name for name, holds in (("bigint", records.whole_number), ("decimal(65,30)", is_decimal),
-                                        ("double", is_double), ("bigint unsigned", lambda v: v >= 0 and records.whole_number(v)))
+                                        ("double", is_double),
+                                        ("bigint unsigned", lambda v: v >= 0 and records.whole_number(v)))
                if all(map(holds, values))]
     return fitting or ["double"]
 
@@ -88,7 +89,10 @@ def field_of(column, tag):
 
 
 def drop_unfit(table, types, infinite):
-    """Leaves out numbers that a plan which allows losses would round, and, unless MariaDB is to reject them, `infinite` ones."""
+    """
+    Leaves out numbers that a plan which allows losses would round, and, unless MariaDB is to reject them, `infinite`
+    ones.
+    """
     for record in table.records:
         for column, (tag, value) in list(record.items()):
             special = isinstance(value, str)

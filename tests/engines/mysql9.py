@@ -20,4 +20,6 @@ def write(at, tables, types, seed):
 class Holding(family.Holding):
     # It has no tables of sequences.
     filled = "SET SESSION cte_max_recursion_depth = 200;" + family.Holding.filled.replace(
-        "FROM seq_0_to_139", "FROM (WITH RECURSIVE numbers(seq) AS (SELECT 0 UNION ALL SELECT seq + 1 FROM numbers WHERE seq < 139) SELECT seq FROM numbers) AS numbers")
+        "FROM seq_0_to_139",
+        "FROM (WITH RECURSIVE numbers(seq) AS (SELECT 0 UNION ALL SELECT seq + 1 FROM numbers WHERE seq < 139) SELECT "
+        "seq FROM numbers) AS numbers")

@@ -1,4 +1,6 @@
-"""OpenSearch, through Python's own HTTP client. Each place is a prefix of names in the server that a test run shares."""
+"""
+OpenSearch, through Python's own HTTP client. Each place is a prefix of names in the server that a test run shares.
+"""
 import base64
 import binascii
 import decimal
@@ -25,12 +27,17 @@ def uri(at):
 
 
 def column(tag):
-    """JSON does not tell bytes from texts. A decimal's digits are kept in the double that is made for it, not in one that a plan asks for."""
+    """
+    JSON does not tell bytes from texts. A decimal's digits are kept in the double that is made for it, not in one that
+    a plan asks for.
+    """
     return TYPES[tag] if tag != "n" else None
 
 
 def fit(tables):
-    """Every table has a key and a name that an index can have; a column has a name without a dot and values of one kind."""
+    """
+    Every table has a key and a name that an index can have; a column has a name without a dot and values of one kind.
+    """
     found = [table for table in tables if table.key and re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]*", table.name)]
     for table in found:
         lost = {column for column in table.columns if "." in column or not column.strip() or column == "_id"}
@@ -40,7 +47,8 @@ def fit(tables):
                     del record[column]
         table.columns = [column for column in table.columns if column not in lost]
         records.one_tag_a_column(table)
-        table.records = [record for record in table.records if all(column in record for column in table.key) and len(id_of(table, record).encode()) <= ID_BYTES_MAX]
+        table.records = [record for record in table.records if all(column in record for column in table.key)
+                         and len(id_of(table, record).encode()) <= ID_BYTES_MAX]
     return [table for table in found if all(column in table.columns for column in table.key)]
 
 
@@ -60,18 +68,22 @@ def id_of(table, record):
 
 def document_of(record):
     """JSON whose numbers have all their digits."""
-    return "{%s}" % ",".join("%s:%s" % (json.dumps(column), text_of(tagged) if tagged[0] in "nt" else json.dumps(text_of(tagged))) for column, tagged in record.items())
+    return "{%s}" % ",".join("%s:%s" % (json.dumps(column), text_of(tagged) if tagged[0] in "nt"
+                                        else json.dumps(text_of(tagged))) for column, tagged in record.items())
 
 
 def write(at, tables, types, _draw):
     server, prefix = at
     for table in tables:
-        tags = types.get(table.name) or {column: next((record[column][0] for record in table.records if column in record), "s") for column in table.columns}
+        tags = types.get(table.name) or {column: next((record[column][0] for record in table.records
+                                                       if column in record), "s") for column in table.columns}
         server.ask("PUT", "/%s%s" % (prefix, table.name.lower()), {"mappings": {
             "dynamic": False, "properties": {column: {"type": TYPES[tags[column]]} for column in table.columns},
-            "_meta": {"transhume": {"run": "", "table": table.name, "key": table.key, "columns": [[column, KINDS[tags[column]]] for column in table.columns]}}}})
+            "_meta": {"transhume": {"run": "", "table": table.name, "key": table.key,
+                                    "columns": [[column, KINDS[tags[column]]] for column in table.columns]}}}})
         if table.records:
-            server.bulk(prefix + table.name.lower(), {id_of(table, record): document_of(record) for record in table.records})
+            server.bulk(prefix + table.name.lower(), {id_of(table, record): document_of(record)
+                                                      for record in table.records})
 
 
 def everything(at):
@@ -88,7 +100,8 @@ def tagged(kind, value):
     """None of what is null; bytes are told from texts by their column."""
     if value is None or isinstance(value, (bool, list, dict, int, decimal.Decimal)):
         return None if value is None else ("t", value) if isinstance(value, bool) else (
-            {list: "L", dict: "M"}[type(value)], value) if isinstance(value, (list, dict)) else records.number(str(value))
+            {list: "L", dict: "M"}[type(value)], value) if isinstance(value,
+                                                                      (list, dict)) else records.number(str(value))
     if kind and kind.startswith("bytes"):
         try:
             return ("b", base64.b64decode(value, validate=True))
@@ -98,7 +111,8 @@ def tagged(kind, value):
 
 
 def read(at):
-    return {table: [{name: tagged(kinds.get(name), value) for name, value in document.items() if value is not None} for document in held.values()]
+    return {table: [{name: tagged(kinds.get(name), value) for name, value in document.items() if value is not None}
+                    for document in held.values()]
             for table, (kinds, held) in everything(at).items()}
 
 
@@ -107,7 +121,8 @@ def contents(server, prefix):
     found = {}
     for table, (kinds, held) in everything((server, prefix)).items():
         columns = dict.fromkeys([name for document in held.values() for name in document])
-        found[table] = rows.rows_of({**columns, **{name: plain(kinds.get(name), value) for name, value in document.items()}} for document in held.values())
+        found[table] = rows.rows_of({**columns, **{name: plain(kinds.get(name), value)
+                                                   for name, value in document.items()}} for document in held.values())
     return found
 
 

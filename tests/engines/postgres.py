@@ -23,7 +23,8 @@ def column(tag):
 
 def fit(tables):
     """Leaves out tables and values that PostgreSQL would not take; its index of a key takes a third of a page."""
-    tables = [table for table in tables if all(0 < len(name.encode()) <= 63 for name in (table.name, *table.columns)) and
+    tables = [table for table in tables if all(0 < len(name.encode()) <= 63 for name in (table.name, *table.columns))
+              and
               not table.name.startswith("_transhume")]
     for table in tables:
         for record in table.records:
@@ -49,7 +50,8 @@ def write(at, tables, types, _draw):
     sql = ["SET search_path TO %s" % schema]
     for table in tables:
         columns = ["%s %s" % (support.quoted(column), TYPES[types[table.name][column]]) for column in table.columns]
-        sql.append("CREATE TABLE %s(%s%s)" % (support.quoted(table.name), ", ".join(columns), records.primary_key(table)))
+        sql.append("CREATE TABLE %s(%s%s)" % (support.quoted(table.name), ", ".join(columns),
+                                              records.primary_key(table)))
         for record in table.records:
             sql.append("INSERT INTO %s VALUES (%s) ON CONFLICT DO NOTHING" % (
                 support.quoted(table.name), ", ".join(literal(record.get(column)) for column in table.columns)))
@@ -70,7 +72,8 @@ def read(at):
         shapes.setdefault(bytes.fromhex(table).decode(), []).append((bytes.fromhex(column).decode(), kind))
     for table, shape in shapes.items():
         texts = ["encode(%s, 'hex')" % (support.quoted(column) if kind == "bytea" else
-                                         "convert_to(%s::text, 'UTF8')" % support.quoted(column)) for column, kind in shape]
+                                         "convert_to(%s::text, 'UTF8')" % support.quoted(column))
+                 for column, kind in shape]
         rows = server.psql("postgres", "SELECT %s FROM %s.%s" % (", ".join(texts), schema, support.quoted(table)))
         found[table] = [{column: value_of(text, kind) for (column, kind), text in zip(shape, row) if text is not None}
                         for row in rows]

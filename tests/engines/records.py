@@ -1,4 +1,5 @@
-"""Records in one form, whatever database they are of: {column: (tag, value)} with the tags n number, s text, b bytes, t truth, and
+"""Records in one form, whatever database they are of: {column: (tag, value)} with the tags n number, s text, b bytes, t
+truth, and
 for documents L list, M map, SS NS BS sets.
 
 A null and a field that is missing are not there. Numbers are exact decimals, or the words of what is none.

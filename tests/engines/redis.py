@@ -23,7 +23,8 @@ def uri(at):
 
 def fit(tables):
     """Every table has a key and a name without a colon; a column has values of one kind, as what it is noted as."""
-    found = [table for table in tables if table.key and ":" not in table.name and not table.name.startswith(("_transhume", "{")) and table.name != "transhume"]
+    found = [table for table in tables if table.key and ":" not in table.name
+             and not table.name.startswith(("_transhume", "{")) and table.name != "transhume"]
     for table in found:
         records.one_tag_a_column(table)
     return found
@@ -52,9 +53,12 @@ def write(at, tables, types, _draw):
     client = server.client(number)
     for table in tables:
         kinds = {column: KINDS[tag] for column, tag in types.get(table.name, {}).items()} or {
-            column: KINDS[record[column][0]] for column in table.columns for record in table.records if column in record}
-        client.ask("HSET", NOTES, table.name, json.dumps({"form": "hash", "key": table.key, "columns": kinds, "run": ""}))
-        client.pipeline([("HSET", key_of(table, record), *(word for column, tagged in record.items() for word in (column, text_of(tagged))))
+            column: KINDS[record[column][0]] for column in table.columns for record in table.records
+            if column in record}
+        client.ask("HSET", NOTES, table.name, json.dumps({"form": "hash", "key": table.key, "columns": kinds,
+                                                          "run": ""}))
+        client.pipeline([("HSET", key_of(table, record), *(word for column, tagged in record.items()
+                                                           for word in (column, text_of(tagged))))
                          for record in table.records])
 
 
@@ -68,7 +72,8 @@ def everything(at):
         escaped = b"".join(b"\\" + bytes([byte]) if byte in b"*?[]^\\" else bytes([byte]) for byte in name)
         keys = client.ask("KEYS", escaped + b":*")
         hashes = client.pipeline([("HGETALL", key) for key in keys])
-        found[name.decode()] = json.loads(note), {key: dict(zip(fields[::2], fields[1::2])) for key, fields in zip(keys, hashes)}
+        found[name.decode()] = json.loads(note), {key: dict(zip(fields[::2], fields[1::2]))
+                                                  for key, fields in zip(keys, hashes)}
     return found
 
 
@@ -87,7 +92,8 @@ def tagged(kind, value):
 
 
 def read(at):
-    return {table: [{name.decode(): tagged(note["columns"].get(name.decode()), value) for name, value in fields.items()} for fields in held.values()]
+    return {table: [{name.decode(): tagged(note["columns"].get(name.decode()), value) for name, value in fields.items()}
+                    for fields in held.values()]
             for table, (note, held) in everything(at).items()}
 
 
@@ -96,7 +102,8 @@ def contents(server, number):
     found = {}
     for table, (note, held) in everything((server, number)).items():
         columns = dict.fromkeys([name.decode() for fields in held.values() for name in fields])
-        found[table] = rows.rows_of({**columns, **{name.decode(): plain(note["columns"].get(name.decode()), value) for name, value in fields.items()}}
+        found[table] = rows.rows_of({**columns, **{name.decode(): plain(note["columns"].get(name.decode()), value)
+                                                   for name, value in fields.items()}}
                                     for fields in held.values())
     return found
 
@@ -104,6 +111,7 @@ def contents(server, number):
 def plain(kind, value):
     tag, of = tagged(kind, value)
     if tag == "n":
-        return rows.value(of if isinstance(of, str) else int(of) if of == of.to_integral_value() else float(of)) if not isinstance(of, decimal.Decimal) else (
-            "number", rows.items.number(str(of)))
+        return rows.value(of if isinstance(of, str) else int(of) if of == of.to_integral_value()
+                          else float(of)) if not isinstance(of, decimal.Decimal) else (
+                              "number", rows.items.number(str(of)))
     return ("bytes", of.hex()) if tag == "b" else ("text", of if tag == "s" else text_of((tag, of)))

@@ -1,7 +1,10 @@
-"""What a database holds, told by a client of its own and in one form, so that the program has no word in what is expected.
+"""What a database holds, told by a client of its own and in one form, so that the program has no word in what is
+expected.
 
-The form is {table: its rows, sorted}; a row is a tuple of (column, value) by the columns' names, a value None or a kind and a
-text: ("number", "1.5"), ("text", "a"), ("bytes", "00ff"). All columns of all tables are in it, the program's own tables are not.
+The form is {table: its rows, sorted}; a row is a tuple of (column, value) by the columns' names, a value None or a kind
+and a
+text: ("number", "1.5"), ("text", "a"), ("bytes", "00ff"). All columns of all tables are in it, the program's own tables
+are not.
 Each engine has a function `contents` that gives it.
 """
 import collections
@@ -9,9 +12,11 @@ import os
 
 import items
 import support
-OF_COLUMNS = "SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c JOIN information_schema.tables t " \
-    "ON t.table_name = c.table_name AND t.table_schema = c.table_schema WHERE t.table_type = 'BASE TABLE' AND c.table_schema = %s " \
-    "AND c.table_name NOT LIKE '\\_transhume%%' ORDER BY c.table_name, c.ordinal_position"
+OF_COLUMNS = ("SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c JOIN "
+              "information_schema.tables t "
+              "ON t.table_name = c.table_name AND t.table_schema = c.table_schema WHERE t.table_type = 'BASE TABLE' "
+              "AND c.table_schema = %s "
+              "AND c.table_name NOT LIKE '\\_transhume%%' ORDER BY c.table_name, c.ordinal_position")
 NUMBERS = {"bigint", "integer", "int", "smallint", "numeric", "decimal", "double precision", "double"}
 BYTES = {"bytea", "blob", "longblob", "varbinary"}
 
@@ -32,10 +37,12 @@ def rows_of(records):
 def in_server(ask, schema, quote, hexadecimal):
     tables = {}
     for table, column, kind in ask(OF_COLUMNS % schema):
-        tables.setdefault(table, []).append((column, "number" if kind in NUMBERS else "bytes" if kind in BYTES else "text"))
+        tables.setdefault(table, []).append((column, "number" if kind in NUMBERS else "bytes" if kind in BYTES
+                                             else "text"))
     found = {}
     for table, columns in tables.items():
-        asked = ", ".join(hexadecimal % (quote % column) if kind == "bytes" else quote % column for column, kind in columns)
+        asked = ", ".join(hexadecimal % (quote % column) if kind == "bytes" else quote % column
+                          for column, kind in columns)
         found[table] = rows_of({column: typed(kind, text) for (column, kind), text in zip(columns, row, strict=True)}
                                for row in ask("SELECT %s FROM %s" % (asked, quote % table)))
     return found
@@ -53,7 +60,8 @@ def kinds_of(source):
 
 def with_each(tables, change):
     """The same with each value as `change` has it."""
-    return {table: rows_of({column: change(of) for column, of in row} for row in rows) for table, rows in tables.items()}
+    return {table: rows_of({column: change(of) for column, of in row} for row in rows)
+            for table, rows in tables.items()}
 
 
 def without_empty(tables):
@@ -68,7 +76,8 @@ def bytes_as_texts(tables, text):
 def files_of(folder, read):
     """{table: the records of its files}"""
     return {table: [record for name in sorted(os.listdir(os.path.join(folder, table)))
-                    for record in read("".join(line + "\n" for line in support.read_lines(os.path.join(folder, table, name))))]
+                    for record in read("".join(line + "\n" for line in support.read_lines(os.path.join(folder, table,
+                        name))))]
             for table in sorted(os.listdir(folder)) if table != "_transhume"}
 
 

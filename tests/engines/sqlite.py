@@ -104,9 +104,11 @@ def write(path, tables, types, _draw):
     db = sqlite3.connect(path + ".db")
     for table in tables:
         columns = ["%s %s" % (support.quoted(column), TYPES[types[table.name][column]]) for column in table.columns]
-        db.execute("CREATE TABLE %s(%s%s)" % (support.quoted(table.name), ", ".join(columns), records.primary_key(table)))
+        db.execute("CREATE TABLE %s(%s%s)" % (support.quoted(table.name), ", ".join(columns),
+                                              records.primary_key(table)))
         for record in table.records:
-            db.execute("INSERT OR IGNORE INTO %s VALUES (%s)" % (support.quoted(table.name), ", ".join("?" * len(columns))),
+            db.execute("INSERT OR IGNORE INTO %s VALUES (%s)" % (support.quoted(table.name),
+                                                                 ", ".join("?" * len(columns))),
                        [sqlite_value(record.get(column)) for column in table.columns])
     db.commit()
     db.close()
@@ -129,7 +131,8 @@ def read(path):
             record = {}
             for column, (kind, value) in zip(table.columns, row):
                 if kind != "null":
-                    record[column] = {"integer": lambda v: records.number(str(v)), "real": lambda v: records.number(repr(v)),
+                    record[column] = {"integer": lambda v: records.number(str(v)),
+                                      "real": lambda v: records.number(repr(v)),
                                       "text": text_or_not, "blob": lambda v: ("b", bytes(v))}[kind](value)
             found[table.name].append(record)
     return found
@@ -146,7 +149,8 @@ def contents(path, left_out="none"):
         db.row_factory = sqlite3.Row
         names = [name for name, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
                  if not name.startswith(("sqlite_", "_transhume", left_out))]
-        return {name: rows.rows_of({column: rows.value(row[column]) for column in row.keys()} for row in db.execute("SELECT * FROM %s" % support.quoted(name)))
+        return {name: rows.rows_of({column: rows.value(row[column]) for column in row.keys()}
+                                   for row in db.execute("SELECT * FROM %s" % support.quoted(name)))
                 for name in names}
 
 
@@ -217,7 +221,8 @@ class Holding:
             CREATE TABLE counted(id INTEGER PRIMARY KEY AUTOINCREMENT, plain_id INTEGER, u TEXT UNIQUE);
             CREATE TABLE other(a); INSERT INTO other VALUES (1), ('x'), (NULL);""")
         for i in range(-20, 120):
-            db.execute("INSERT INTO plain VALUES (?, ?, ?, ?, ?, ?)", (i * 5, "old %d" % i, b"\0old", i / 4, None, "kept"))
+            db.execute("INSERT INTO plain VALUES (?, ?, ?, ?, ?, ?)",
+                       (i * 5, "old %d" % i, b"\0old", i / 4, None, "kept"))
             db.execute("INSERT INTO pair VALUES (?, ?, ?)", ("k%d" % (i % 13), i, "old"))
             db.execute("INSERT INTO counted VALUES (?, ?, ?)", (i * 11, None, "old %d" % i))
         db.commit()
@@ -225,9 +230,12 @@ class Holding:
 
     def meddle(self, folder):
         """As an application does, after the run; its triggers do more."""
-        self.change(folder, ("INSERT INTO plain(id, a) VALUES (900001, 'mine'), (900002, NULL)", "DELETE FROM plain WHERE id = 30",
-                             "UPDATE plain SET a = 'mine' WHERE id IN (3, 15)", "INSERT INTO pair VALUES ('mine', -1, 'mine')",
-                             "UPDATE counted SET u = 'mine', plain_id = NULL WHERE id = 33", "DELETE FROM counted WHERE id = 35"))
+        self.change(folder, ("INSERT INTO plain(id, a) VALUES (900001, 'mine'), (900002, NULL)",
+                             "DELETE FROM plain WHERE id = 30",
+                             "UPDATE plain SET a = 'mine' WHERE id IN (3, 15)",
+                             "INSERT INTO pair VALUES ('mine', -1, 'mine')",
+                             "UPDATE counted SET u = 'mine', plain_id = NULL WHERE id = 33",
+                             "DELETE FROM counted WHERE id = 35"))
 
     def lose(self, folder):
         self.change(folder, self.lost)
@@ -243,7 +251,8 @@ class Holding:
         if not os.path.exists(self.path(folder)):
             return [name for name in os.listdir(folder) if name.startswith(self.name)]
         db = sqlite3.connect("file:%s?mode=ro" % self.path(folder), uri=True)
-        names = [name for name, in db.execute("SELECT name FROM sqlite_schema WHERE name LIKE '\\_transhume%' ESCAPE '\\'")]
+        names = [name
+                 for name, in db.execute("SELECT name FROM sqlite_schema WHERE name LIKE '\\_transhume%' ESCAPE '\\'")]
         sound = db.execute("PRAGMA integrity_check").fetchall()
         db.close()
         return names + [row for row in sound if row != ("ok",)]

@@ -1,4 +1,6 @@
-"""The test-only connector, whose log is read here by the drawings at the head of its files. Only the program writes it."""
+"""
+The test-only connector, whose log is read here by the drawings at the head of its files. Only the program writes it.
+"""
 import collections
 import decimal
 import json
@@ -98,7 +100,8 @@ def typed_of(value):
         return {"BOOL": bool(content)}
     if kind in (TEXT, BYTES):
         return {"S": content.decode()} if kind == TEXT else {"B": content}
-    return {"N": content.decode() if isinstance(content, bytes) else repr(content) if isinstance(content, float) else str(content)}
+    return {"N": content.decode() if isinstance(content, bytes) else repr(content) if isinstance(content, float)
+            else str(content)}
 
 
 def plain(value):
@@ -113,11 +116,14 @@ def plain(value):
 def contents(path):
     """What a record lacks is null."""
     tables = ToyLog(path).tables
-    columns = {table: dict.fromkeys(name for record in held.values() for name in record) for table, held in tables.items()}
-    return {table: rows.rows_of({**columns[table], **{name: plain(value) for name, value in record.items()}} for record in held.values())
+    columns = {table: dict.fromkeys(name for record in held.values() for name in record)
+               for table, held in tables.items()}
+    return {table: rows.rows_of({**columns[table], **{name: plain(value) for name, value in record.items()}}
+                                for record in held.values())
             for table, held in tables.items()}
 
 
 def read(path):
-    return {table: [records.record_of({name: typed_of(value) for name, value in record.items()}) for record in held.values()]
+    return {table: [records.record_of({name: typed_of(value) for name, value in record.items()})
+                    for record in held.values()]
             for table, held in ToyLog(path).tables.items()}

@@ -10,7 +10,8 @@ where `Up` is an error_loop.Command. A failure once is `error` (a fault that nob
 server that said no) or `retry` (one that the server says passes). What is asserted of each case:
 
 1. The first run ends with a documented exit status and, unless with 0, with one line `error: … [code]`.
-2. It tells no lie: after 0 the end is there; after 2, or after "nothing … was touched/begun/stands", what it speaks of is
+2. It tells no lie: after 0 the end is there; after 2, or after "nothing … was touched/begun/stands", what it speaks of
+is
    as it was (`Command.is_untouched`).
 3. The command given again (`Command.again`), or the one that its refusal names, ends with 0 and the end is that of the
    undisturbed run; or it is refused, and `Command.is_true` says that the reason given is true.

@@ -1,7 +1,8 @@
 """
 A program whose calls of the C library fail: a library preloaded before it, and what a case must leave behind.
 
-Behind that library stands gcc's leak checker: whatever failed, all memory is given back at the end. `make soak` looks at each
+Behind that library stands gcc's leak checker: whatever failed, all memory is given back at the end. `make soak` looks
+at each
 case, `make test` at some of them.
 """
 import atexit
@@ -30,16 +31,20 @@ ANYTHING = (errno.EIO, errno.ENOSPC)
 
 def family(path, parent, child):
     """
-    The items that the modules' plans make of parents and children, computed from the source: `parent` and `child` give an item's fields, by
+    The items that the modules' plans make of parents and children, computed from the source: `parent` and `child` give
+    an item's fields, by
     (row, its children in their order) and by (row, its parent).
     """
     with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % path, uri=True)) as db:
         db.row_factory = sqlite3.Row
         parents = {row["id"]: dict(row) for row in db.execute("SELECT * FROM parent")}
         children = [dict(row) for row in db.execute("SELECT * FROM child ORDER BY n, a")]
-    items = [{"PK": "P#%d" % id, "SK": "parent", **parent(row, [{"a": of["a"], "n": of["n"]} for of in children if of["parent_id"] == id])}
+    items = [{"PK": "P#%d" % id, "SK": "parent", **parent(row,
+                                                          [{"a": of["a"], "n": of["n"]} for of in children
+                                                           if of["parent_id"] == id])}
              for id, row in parents.items()]
-    items += [{"PK": "P#%d" % row["parent_id"], "SK": "C#%s#%d" % (row["a"], row["n"]), **child(row, parents[row["parent_id"]])} for row in children]
+    items += [{"PK": "P#%d" % row["parent_id"], "SK": "C#%s#%d" % (row["a"], row["n"]),
+               **child(row, parents[row["parent_id"]])} for row in children]
     return {"family": [dynamodb_item(item) for item in items]}
 
 
@@ -49,7 +54,8 @@ def libraries():
     folder = tempfile.mkdtemp(prefix="failing-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     library = os.path.join(folder, "failing_calls.so")
-    subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"],
+    subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o",
+                    library, SOURCE, "-ldl"],
                    check=True)
     checker = subprocess.run(["cc", "-print-file-name=liblsan.so"], check=True, stdout=subprocess.PIPE, text=True)
     return library, checker.stdout.strip()
@@ -67,7 +73,8 @@ class FailingTestCase(support.TestCase):
         """The environment in which the calls from `at` on fail; `path`: only on files whose path holds it."""
         checked = at >= 0 and next(self.failures) % self.leaks_each == 0
         return {"LD_PRELOAD": self.library, "FAIL_CALL": call, "FAIL_AT": str(at), "FAIL_COUNT": str(count),
-                "FAIL_ERRNO": str(number), "FAIL_PATH": path, "FAIL_STRUCK": self.path(STRUCK), **(self.leaks_told() if checked else {})}
+                "FAIL_ERRNO": str(number), "FAIL_PATH": path, "FAIL_STRUCK": self.path(STRUCK),
+                **(self.leaks_told() if checked else {})}
 
     def leaks_told(self):
         """The environment in which what was not given back is told."""
@@ -99,7 +106,8 @@ class FailingTestCase(support.TestCase):
     def calls(self, call, *arguments, path=None, code=0, env=None):
         """How many such calls a run makes in which none fails."""
         report = self.path("report")
-        self.run_program(*arguments, code=code, env=dict(env or {}, **self.failing(call, -1, 1, 0, path), FAIL_REPORT=report))
+        self.run_program(*arguments, code=code, env=dict(env or {}, **self.failing(call, -1, 1, 0, path),
+                                                         FAIL_REPORT=report))
         with open(report, encoding="ascii") as file:
             return int(file.read())
 
@@ -123,12 +131,17 @@ class FailingTestCase(support.TestCase):
         result = support.transhume(*arguments, cwd=self.folder)
         if "[run-unfinished]" in result.err or "its journal has to be rolled back" in result.err:
             resumed = support.transhume("resume", cwd=self.folder)
-            self.assertTrue(resumed.code == 0 or "the run had not begun: run `transhume validate --repair` again" in resumed.err, resumed.err)
+            self.assertTrue(resumed.code == 0
+                            or "the run had not begun: run `transhume validate --repair` again" in resumed.err,
+                            resumed.err)
             result = support.transhume(*arguments, cwd=self.folder)
         self.assert_code(result, 0)
 
     def saved(self, *names):
-        """Gives back how the files and folders of these names stand now, as often as it is called. What is there stays the same inode."""
+        """
+        Gives back how the files and folders of these names stand now, as often as it is called. What is there stays the
+        same inode.
+        """
         kept = tempfile.mkdtemp(dir=self.folder)
         for name in names:
             self.copy(self.path(name), os.path.join(kept, name))

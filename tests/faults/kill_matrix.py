@@ -2,7 +2,8 @@
 
 The pairs are in test_kill_*.py, some modules, so that they run side by side.
 
-`make soak` runs all of it: the first, middle and last occurrence of each failpoint and 200 instants for each pair. `make test` runs a
+`make soak` runs all of it: the first, middle and last occurrence of each failpoint and 200 instants for each pair.
+`make test` runs a
 sample drawn by the seed: many cases of one pair of each class of databases (tests/engines), a few of every other pair.
 """
 import collections
@@ -128,7 +129,8 @@ def sample_each(kinds, count):
 
 def sample_of_all(kinds, count):
     """The same of several classes together."""
-    tests = sorted(((name, kind) for kind in kinds for name in dir(kind) if name.startswith("test_") and getattr(kind, name)),
+    tests = sorted(((name, kind) for kind in kinds for name in dir(kind) if name.startswith("test_")
+                    and getattr(kind, name)),
                    key=lambda test: (test[0], test[1].__name__))
     if not support.SOAK:
         for name, kind in set(tests) - set(random.Random(support.SEED).sample(tests, count)):
@@ -226,7 +228,9 @@ class KillMatrix(support.TestCase):
         for number, (name, occurrence) in enumerate(cases[:self.sample.kills]):
             second = self.random.choice([None, None, "resume"]) if number % 3 == 0 else None
             self.in_a_folder(
-                "kill-twice" if second else "kill", "%s:%d%s" % (name, occurrence, " and in the resume" if second else ""), arguments, env, check,
+                "kill-twice" if second else "kill", "%s:%d%s" % (name, occurrence,
+                                                                 " and in the resume" if second else ""), arguments,
+                env, check,
                 lambda case: support.kill_at(name, occurrence, "migrate", *arguments, cwd=case, env=env),
                 second and (lambda case: support.kill_after(self.random.uniform(0, seconds), "resume", *arguments,
                                                            cwd=case, env=env)))

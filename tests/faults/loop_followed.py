@@ -1,6 +1,7 @@
 """
 The error loop (error_loop.py) of commands of a run that follows: places and pairs for test_error_loop_follow.py and
-test_error_loop_cutover.py. What is written is test_follow.Bank, the same for each place; both sides are read by Python's
+test_error_loop_cutover.py. What is written is test_follow.Bank, the same for each place; both sides are read by
+Python's
 own drivers.
 """
 import json
@@ -180,7 +181,8 @@ class Postgres(FollowedLoop, test_follow.OfPostgres):
     """The source, whose feed is a slot."""
 
     def forget(self, place):
-        self.server.psql("postgres", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
+        self.server.psql("postgres",
+                         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
 
     def new_source(self):
         return test_follow.PostgresSide(self, self.server, None)

@@ -4,7 +4,8 @@
         ...the fault, the resume, the comparison of contents...
         entry.struck(result.code == -9)
 
-A case that raises is entered as failed; one whose run had ended before the fault could strike, as missed; each has to tell which it was. tests/run names the book and counts it at its end; tests/faults/tell
+A case that raises is entered as failed; one whose run had ended before the fault could strike, as missed; each has to
+tell which it was. tests/run names the book and counts it at its end; tests/faults/tell
 sums it up.
 """
 import contextlib

@@ -5,9 +5,11 @@ A statement that SQLite itself refuses is left out, so that all that remains is 
 import sqlite3
 import struct
 
-NAMES = ("a", "b", "Name", "it's", 'quo"te', "two words", "new\nline", "tab\t", "select", "table", "\u00fc", "\U0001f411",
+NAMES = ("a", "b", "Name", "it's", 'quo"te', "two words", "new\nline", "tab\t", "select", "table", "\u00fc",
+         "\U0001f411",
          "x" * 120, "[b]", "`t`", "%s%n", "a.b", "{x}", "$page", "*", "rowid", "oid", "_rowid_", "", " ", ";--", "\\",
-         "key", "order", "?1", ":a", "@b", "main", "NULL", "A", "group", "_transhume_run", "e\u0301", "\u00e9", "1", "-1",
+         "key", "order", "?1", ":a", "@b", "main", "NULL", "A", "group", "_transhume_run", "e\u0301", "\u00e9", "1",
+         "-1",
          "sql", "type", "tbl_name", "x'00'", "/*", "temp", "old", "new", "excluded", "\u202e", "\x1b[31m")
 TYPES = ("INTEGER", "INT", "BIGINT", "TEXT", "VARCHAR(10)", "REAL", "DOUBLE PRECISION", "BLOB", "", "NUMERIC(10,2)",
          "DECIMAL(38,10)", "NUMERIC", "BOOLEAN", "DATE", "DATETIME", "weird type", "FLOATING POINT", "CHARINT", "UUID",
@@ -18,9 +20,12 @@ CONFLICTS = ("", "", "", " ON CONFLICT IGNORE", " ON CONFLICT REPLACE", " ON CON
 INTEGERS = (0, 1, -1, 2 ** 63 - 1, -2 ** 63, 2 ** 53 + 1, 2 ** 31, -2 ** 31 - 1, 255, 10 ** 18)
 FLOATS = (0.0, -0.0, 1.0, -1.5, 0.1, 1.98, 1e300, -1e300, 5e-324, 1.7976931348623157e308, float("inf"), float("-inf"),
           2.0 ** 53, 2.0 ** 63, 1e15, 1e16, 123456789.125, 1e-7, 0.1 + 0.2, 9007199254740993.0)
-TEXTS = ("", " ", "  x  ", "a", "A", "a ", "\0", "nul\0in it", "\u00e9", "e\u0301", "\U0001f411" * 3, "1", "01", "1.0", "1.98",
-         "-0", "1e5", "0x10", "inf", "nan", "NULL", "'", '"', "\n", "\r\n", "\u2028", "\ufeff", "\ufffd", "9223372036854775808",
-         "2024-02-30", "2024-01-01T00:00:00Z", "{}", "[1]", "{CustomerId}", "x" * 300, "\x7f\x1b[0m", "true", "999999999.999")
+TEXTS = ("", " ", "  x  ", "a", "A", "a ", "\0", "nul\0in it", "\u00e9", "e\u0301", "\U0001f411" * 3, "1", "01", "1.0",
+         "1.98",
+         "-0", "1e5", "0x10", "inf", "nan", "NULL", "'", '"', "\n", "\r\n", "\u2028", "\ufeff", "\ufffd",
+         "9223372036854775808",
+         "2024-02-30", "2024-01-01T00:00:00Z", "{}", "[1]", "{CustomerId}", "x" * 300, "\x7f\x1b[0m", "true",
+         "999999999.999")
 
 
 def quoted(name):
@@ -53,7 +58,8 @@ class RandomDatabase:
     """Writes one database; `tables` are the names of its tables, `refused` how many statements SQLite refused."""
 
     def __init__(self, seed, path, rows_max=400, simple=False, names=NAMES, keyless=False, tables_named="Name-%d.x_"):
-        """`simple`: tables named as DynamoDB takes it, `tables_named` with a number, and a key of one or two columns. `names`: of columns.
+        """`simple`: tables named as DynamoDB takes it, `tables_named` with a number, and a key of one or two columns.
+        `names`: of columns.
         `keyless`: but some tables without a key."""
         self.tables_named = tables_named
         self.keyless = keyless
@@ -146,7 +152,8 @@ class RandomDatabase:
                 quoted(name), seed.choice(STRICT_TYPES if strict else TYPES), seed.choice(COLLATIONS),
                 seed.choice(("", "", "", "", " DEFAULT 5", " DEFAULT 'it''s'", " DEFAULT (1+1)", " DEFAULT NULL",
                              " DEFAULT CURRENT_TIMESTAMP", " DEFAULT x'00ff'", " DEFAULT -1.5e3")),
-                seed.choice(("", "", "", "", "", " NOT NULL" + seed.choice(CONFLICTS), " UNIQUE" + seed.choice(CONFLICTS)))))
+                seed.choice(("", "", "", "", "", " NOT NULL" + seed.choice(CONFLICTS),
+                             " UNIQUE" + seed.choice(CONFLICTS)))))
         stored = [name for name in names if name not in generated]
         key = []
         keyless = self.keyless and seed.random() < 0.3
@@ -158,7 +165,8 @@ class RandomDatabase:
             key = seed.sample(keyed, min(len(keyed), seed.choice((1, 1, 2, 2, 2 if self.simple else 3))))
         if key:
             definitions.append("PRIMARY KEY (%s)%s" % (", ".join(
-                quoted(k) + seed.choice(COLLATIONS) + seed.choice(("", "", " DESC")) for k in key), seed.choice(CONFLICTS)))
+                quoted(k) + seed.choice(COLLATIONS) + seed.choice(("", "", " DESC")) for k in key),
+                                                       seed.choice(CONFLICTS)))
         if seed.random() < 0.2:
             definitions.append("UNIQUE (%s)%s" % (", ".join(map(quoted, seed.sample(stored, min(2, len(stored))))),
                                                   seed.choice(CONFLICTS)))
@@ -185,7 +193,8 @@ class RandomDatabase:
             self.index(table, names)
         if seed.random() < 0.1:
             self.run("ALTER TABLE %s ADD COLUMN %s %s DEFAULT %s" % (
-                quoted(table), quoted("added"), "ANY" if strict else seed.choice(TYPES), seed.choice(("NULL", "7", "'late'", "1.50"))))
+                quoted(table), quoted("added"), "ANY" if strict else seed.choice(TYPES),
+                seed.choice(("NULL", "7", "'late'", "1.50"))))
         if seed.random() < 0.05:
             self.run("ALTER TABLE %s DROP COLUMN %s" % (quoted(table), quoted(names[-1])))
 
@@ -197,7 +206,8 @@ class RandomDatabase:
         columns = list(map(quoted, stored))
         if by_rowid and free:
             columns.append(free[0])
-        statement = "INSERT INTO %s(%s) VALUES (%s)" % (quoted(table), ", ".join(columns), ", ".join("?" * len(columns)))
+        statement = "INSERT INTO %s(%s) VALUES (%s)" % (quoted(table), ", ".join(columns),
+                                                        ", ".join("?" * len(columns)))
         spread = seed.choice((50, 10 ** 6, 2 ** 62))
         self.run("BEGIN")
         for number in range(count):

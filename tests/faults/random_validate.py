@@ -22,7 +22,8 @@ def reject_count(folder, state):
 def assert_clean(case, folder, *options, levels=None, env=None):
     """At each level in soaks, else at the next one in turn; by default, byte by byte every second time."""
     for level in levels or (LEVELS if support.SOAK else (next(turns),)):
-        result = support.transhume("validate", "--json", "--progress", "none", "--level", level, *options, cwd=folder, env=env)
+        result = support.transhume("validate", "--json", "--progress", "none", "--level", level, *options, cwd=folder,
+                                   env=env)
         rejects = reject_count(folder, options[options.index("--state") + 1] if "--state" in options else ".transhume")
         case.assertEqual(result.code, 1 if rejects else 0, "%s\n%s%s" % (level, result.out[:3000], result.err))
         report = json.loads(result.out)

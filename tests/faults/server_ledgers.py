@@ -12,14 +12,18 @@ class SqlLedgers(strikes.Ledgers):
     NUMBERS = ("-1", "99", "999999999")
 
     def damages(self, _folder):
-        columns = self.server.ask(self.target, "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns WHERE "
-                                               "table_name LIKE '\\_transhume%%' AND table_schema IN ('public', '%s')" % self.target)
+        columns = self.server.ask(self.target,
+                                  "SELECT table_name, column_name, data_type, is_nullable FROM "
+                                  "information_schema.columns WHERE "
+                                               "table_name LIKE '\\_transhume%%' AND table_schema IN ('public', '%s')"
+                                  % self.target)
         tables = sorted({column[0] for column in columns})
         filled = [table for table in tables if self.server.ask(self.target, "SELECT 1 FROM %s LIMIT 1" % table)]
         cases = [("DROP TABLE " + table,) for table in tables] + [("DELETE FROM " + table,) for table in filled]
         for table, column, kind, nullable in columns:
             values = (self.NUMBERS if "int" in kind else self.TEXTS) + (("NULL",) if nullable == "YES" else ())
-            cases += [("UPDATE %s SET %s%s%s = %s" % (table, self.QUOTE, column, self.QUOTE, value),) for value in values if table in filled]
+            cases += [("UPDATE %s SET %s%s%s = %s" % (table, self.QUOTE, column, self.QUOTE, value),)
+                      for value in values if table in filled]
         return sorted(cases)
 
     def inflict(self, _folder, statement):
@@ -50,7 +54,8 @@ class DynamodbLedgers(strikes.Ledgers):
         for item in items.scan(self.client, LEDGER):
             kinds.setdefault(self.kind_of(item), set()).update(item.keys() - {"place", "key"})
         return [("", "drop", "")] + [(kind, "delete", "") for kind in sorted(kinds)] + [
-            (kind, attribute, value) for kind in sorted(kinds) for attribute in sorted(kinds[kind]) for value in range(len(VALUES))]
+            (kind, attribute, value) for kind in sorted(kinds) for attribute in sorted(kinds[kind])
+            for value in range(len(VALUES))]
 
     def inflict(self, _folder, kind, what, value):
         if what == "drop":
@@ -68,4 +73,5 @@ class DynamodbLedgers(strikes.Ledgers):
         return self.of_kind(kind) != found
 
     def contents(self, _folder):
-        return {table: sorted(map(repr, items.scan(self.client, table))) for table in items.tables(self.client) if table != LEDGER}
+        return {table: sorted(map(repr, items.scan(self.client, table))) for table in items.tables(self.client)
+                if table != LEDGER}

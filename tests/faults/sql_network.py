@@ -1,4 +1,6 @@
-"""What a network does to a run out of and into SQL servers: bytes that stop, drip, are others, at any place of the stream."""
+"""
+What a network does to a run out of and into SQL servers: bytes that stop, drip, are others, at any place of the stream.
+"""
 import re
 
 import strikes
@@ -10,7 +12,9 @@ PLACES = 40 if support.SOAK else 4
 
 
 class SqlNetwork(strikes.Engine):
-    """Each fault at places drawn from the bytes that a run without faults sends each way, at its source and at its target."""
+    """
+    Each fault at places drawn from the bytes that a run without faults sends each way, at its source and at its target.
+    """
 
     engine_cases = 300
 
@@ -22,7 +26,8 @@ class SqlNetwork(strikes.Engine):
                 passed = self.undisturbed(end, arguments, check, env)
                 cases += [(end, fault, direction, self.random.randrange(passed[direction])) for fault in FAULTS
                           for direction in (TO_SERVER, TO_PROGRAM) for _ in range(PLACES)]
-                cases += [(end, OVERSIZED, TO_PROGRAM, self.random.randrange(passed[TO_PROGRAM])) for _ in range(PLACES)]
+                cases += [(end, OVERSIZED, TO_PROGRAM, self.random.randrange(passed[TO_PROGRAM]))
+                          for _ in range(PLACES)]
         self.each("network", cases, lambda folder, *case: self.strike(folder, case, arguments, check, env))
 
     def undisturbed(self, end, arguments, check, env):
@@ -48,7 +53,8 @@ class SqlNetwork(strikes.Engine):
         with StrikingProxy(self.port_of(arguments[end]), URI.match(arguments[end]).group(1)) as proxy:
             proxy.strike(fault, direction, at)
             through = self.through(proxy, end, arguments)
-            # The peer's kernel still answers, so that only the lack of any progress tells; and what a length promises never comes.
+            # The peer's kernel still answers, so that only the lack of any progress tells; and what a length promises
+            # never comes.
             patience = ["--stall", "1s"] if fault in ("half open", OVERSIZED) else []
             result = support.transhume("migrate", *patience, *through, cwd=folder, env=env)
             self.entry.struck(proxy.struck)

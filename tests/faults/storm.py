@@ -1,9 +1,11 @@
-"""A storm: somebody writes the source all the time, while the program follows it and is struck, or one of the servers is, or what lies between them.
+"""A storm: somebody writes the source all the time, while the program follows it and is struck, or one of the servers
+is, or what lies between them.
 
     source, target = storm.SqlSide("postgres", server), storm.SqlSide("mariadb", other)
     storm.Storm(test, seed, source, target, PAIR).run()
 
-What is written and what strikes is drawn from the seed. In the end both sides are compared by their own clients, not by the program.
+What is written and what strikes is drawn from the seed. In the end both sides are compared by their own clients, not by
+the program.
 """
 import contextlib
 import os
@@ -32,7 +34,8 @@ class ClientSession:
     """PostgreSQL's or MariaDB's own client, which ends when the server does."""
 
     def __init__(self, command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
         self.number = 0
 
     def ask(self, sql):
@@ -134,11 +137,15 @@ class ServerSide(Side):
 
     def columns(self, table):
         schema = "table_schema = database()" if self.kind == "mariadb" else "table_schema = 'public'"
-        return [name for name, in self.ask("SELECT column_name FROM information_schema.columns WHERE table_name = '%s' AND %s ORDER BY ordinal_position" % (table, schema))]
+        return [name
+                for name, in self.ask("SELECT column_name FROM information_schema.columns WHERE table_name = '%s' AND "
+                                      "%s ORDER BY ordinal_position" % (table, schema))]
 
     def tables(self):
         schema = "table_schema = database()" if self.kind == "mariadb" else "table_schema = 'public'"
-        names = [name for name, in self.ask("SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND " + schema)]
+        names = [name
+                 for name, in self.ask("SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE "
+                                       "TABLE' AND " + schema)]
         return sorted(name for name in names if not name.startswith("_"))
 
 
@@ -170,9 +177,13 @@ class FileSide(Side):
 # --- what is written
 
 class Workload:
-    """Transactions of the source, and the statements that make its tables. `without`: what the pair does not do, as its documentation says."""
+    """
+    Transactions of the source, and the statements that make its tables. `without`: what the pair does not do, as its
+    documentation says.
+    """
 
-    ACTIONS = {"transfer": 6, "churn": 4, "swap": 2, "exchange": 2, "family": 3, "document": 3, "bulk": 1, "wide": 2, "long": 1, "again": 2}
+    ACTIONS = {"transfer": 6, "churn": 4, "swap": 2, "exchange": 2, "family": 3, "document": 3, "bulk": 1, "wide": 2,
+               "long": 1, "again": 2}
     DDL = ("new column", "new table", "dropped column", "wider type", "made again")
 
     def __init__(self, kind, seed, without=()):
@@ -187,10 +198,12 @@ class Workload:
                 "CREATE TABLE churn (a %s, b INTEGER, value %s, PRIMARY KEY (a, b))" % (text, text),
                 "CREATE TABLE swap (id %s, u INTEGER%s)" % (key, "" if "unique" in self.without else " UNIQUE"),
                 "CREATE TABLE parent (id %s, name %s)" % (key, text),
-                "CREATE TABLE child (id %s, pid INTEGER, note %s, FOREIGN KEY (pid) REFERENCES parent (id)%s)" % (key, text, acts),
+                "CREATE TABLE child (id %s, pid INTEGER, note %s, FOREIGN KEY (pid) REFERENCES parent (id)%s)" % (key,
+                    text, acts),
                 "CREATE TABLE doc (id %s, n INTEGER, body TEXT)" % key,
                 self.again(),
-                "CREATE TABLE wide (id %s, n %s, gone %s)" % (key, "INTEGER" if self.kind == "sqlite" else "SMALLINT", text)]
+                "CREATE TABLE wide (id %s, n %s, gone %s)" % (key, "INTEGER" if self.kind == "sqlite" else "SMALLINT",
+                                                              text)]
         made += ["INSERT INTO account VALUES (%d, %d)" % (i, MONEY) for i in range(ACCOUNTS)]
         made += ["INSERT INTO swap VALUES (%d, %d)" % (i, i) for i in range(1, 9)]
         made += ["INSERT INTO parent VALUES (%d, 'p%d')" % (i, i) for i in range(1, 6)]
@@ -200,19 +213,26 @@ class Workload:
         return made + ([] if "triggers" in self.without else self.triggers())
 
     def again(self):
-        return "CREATE TABLE again (id INTEGER PRIMARY KEY, v %s)" % ("TEXT" if self.kind == "sqlite" else "VARCHAR(40)")
+        return "CREATE TABLE again (id INTEGER PRIMARY KEY, v %s)" % ("TEXT" if self.kind == "sqlite"
+                                                                      else "VARCHAR(40)")
 
     def triggers(self):
-        """What the source's trigger writes comes as a change of its own; the target gets the trigger as well, and it has to be silent there."""
+        """
+        What the source's trigger writes comes as a change of its own; the target gets the trigger as well, and it has
+        to be silent there.
+        """
         # twice the same: it would be refused in a target whose own trigger had fired
         put = "INSERT INTO audit (account, balance) VALUES (new.id, new.balance)"
         if self.kind == "postgres":
-            return ["CREATE TABLE audit (id INTEGER GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, account INTEGER, balance INTEGER)",
-                    "CREATE FUNCTION audited() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN %s; RETURN new; END $$" % put,
+            return ["CREATE TABLE audit (id INTEGER GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, account INTEGER, "
+                    "balance INTEGER)",
+                    "CREATE FUNCTION audited() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN %s; RETURN new; END $$"
+                    % put,
                     "CREATE TRIGGER audits AFTER UPDATE ON account FOR EACH ROW EXECUTE FUNCTION audited()"]
         key = "INTEGER PRIMARY KEY" + (" AUTO_INCREMENT" if self.kind == "mariadb" else "")
         return ["CREATE TABLE audit (id %s, account INTEGER, balance INTEGER)" % key,
-                "CREATE TRIGGER audits AFTER UPDATE ON account FOR EACH ROW %s" % (put if self.kind == "mariadb" else "BEGIN %s; END" % put)]
+                "CREATE TRIGGER audits AFTER UPDATE ON account FOR EACH ROW %s" % (put if self.kind == "mariadb"
+                    else "BEGIN %s; END" % put)]
 
     def body(self):
         """So large, and so little to be compressed, that PostgreSQL keeps it apart."""
@@ -220,7 +240,8 @@ class Workload:
 
     def insert(self, table, *values):
         """Nothing, where the key is there."""
-        texts = ", ".join("NULL" if value is None else "'%s'" % value if isinstance(value, str) else str(value) for value in values)
+        texts = ", ".join("NULL" if value is None else "'%s'" % value if isinstance(value, str) else str(value)
+                          for value in values)
         columns = "(%s)" % ", ".join(self.wide) if table == "wide" else ""
         if self.kind == "mariadb":
             return "INSERT IGNORE INTO %s %s VALUES (%s)" % (table, columns, texts)
@@ -236,34 +257,43 @@ class Workload:
     def do_transfer(self):
         one, other = self.pick.sample(range(ACCOUNTS), 2)
         amount = self.pick.randint(1, 50)
-        return ["UPDATE account SET balance = balance - %d WHERE id = %d" % (amount, one), "UPDATE account SET balance = balance + %d WHERE id = %d" % (amount, other)]
+        return ["UPDATE account SET balance = balance - %d WHERE id = %d" % (amount, one),
+                "UPDATE account SET balance = balance + %d WHERE id = %d" % (amount, other)]
 
     def do_churn(self):
         """Keys that come, go, move one by one and all at once."""
         a, b = "k%d" % self.pick.randint(0, 3), self.pick.randint(0, 5)
-        none = "NOT EXISTS (SELECT 1 FROM %s c WHERE c.a = churn.a AND c.b > 50)" % ("(SELECT * FROM churn)" if self.kind == "mariadb" else "churn")
-        return [self.pick.choice([self.insert("churn", a, b, "v%d" % self.number), self.insert("churn", a, b, None), "DELETE FROM churn WHERE a = '%s'" % a,
-                                  "UPDATE churn SET value = 'u%d' WHERE b = %d" % (self.number, b), "UPDATE churn SET value = NULL WHERE a = '%s'" % a,
-                                  "UPDATE churn SET b = b + 100 WHERE a = '%s' AND b < 50 AND %s" % (a, none)]) for _ in range(self.pick.randint(1, 4))]
+        none = "NOT EXISTS (SELECT 1 FROM %s c WHERE c.a = churn.a AND c.b > 50)" % ("(SELECT * FROM churn)"
+            if self.kind == "mariadb" else "churn")
+        return [self.pick.choice([self.insert("churn", a, b, "v%d" % self.number), self.insert("churn", a, b, None),
+                                  "DELETE FROM churn WHERE a = '%s'" % a,
+                                  "UPDATE churn SET value = 'u%d' WHERE b = %d" % (self.number, b),
+                                  "UPDATE churn SET value = NULL WHERE a = '%s'" % a,
+                                  "UPDATE churn SET b = b + 100 WHERE a = '%s' AND b < 50 AND %s" % (a, none)])
+                for _ in range(self.pick.randint(1, 4))]
 
     def do_swap(self):
         """Two rows exchange a unique value."""
         one, other = self.pick.sample(range(1, 9), 2)
-        return ["UPDATE swap SET u = -1 WHERE u = %d" % one, "UPDATE swap SET u = %d WHERE u = %d" % (one, other), "UPDATE swap SET u = %d WHERE u = -1" % other]
+        return ["UPDATE swap SET u = -1 WHERE u = %d" % one, "UPDATE swap SET u = %d WHERE u = %d" % (one, other),
+                "UPDATE swap SET u = %d WHERE u = -1" % other]
 
     def do_exchange(self):
         """Two rows exchange their keys."""
         one, other = self.pick.sample(range(1, 9), 2)
-        return ["UPDATE swap SET id = -1 WHERE id = %d" % one, "UPDATE swap SET id = %d WHERE id = %d" % (one, other), "UPDATE swap SET id = %d WHERE id = -1" % other]
+        return ["UPDATE swap SET id = -1 WHERE id = %d" % one, "UPDATE swap SET id = %d WHERE id = %d" % (one, other),
+                "UPDATE swap SET id = %d WHERE id = -1" % other]
 
     def do_family(self):
         parent, other = self.pick.sample(range(1, 9), 2)
         if "cascades" in self.without:
-            return [self.insert("child", self.number + 100, None, "n%d" % self.number), "DELETE FROM child WHERE id = %d" % (self.number + 90)]
+            return [self.insert("child", self.number + 100, None, "n%d" % self.number),
+                    "DELETE FROM child WHERE id = %d" % (self.number + 90)]
         return self.pick.choice([
             ["DELETE FROM parent WHERE id = %d" % parent],
             [self.insert("parent", parent, "n%d" % self.number),
-             "INSERT INTO child SELECT %d, id, 'n%d' FROM parent WHERE id = %d" % (self.number + 100, self.number, parent)],
+             "INSERT INTO child SELECT %d, id, 'n%d' FROM parent WHERE id = %d" % (self.number + 100, self.number,
+                 parent)],
             ["DELETE FROM parent WHERE id = %d" % other, "UPDATE parent SET id = %d WHERE id = %d" % (other, parent)],
             ["UPDATE child SET note = NULL WHERE pid = %d" % parent], ["UPDATE parent SET name = 'u%d'" % self.number]])
 
@@ -271,18 +301,23 @@ class Workload:
         """Large values that do not change, beside others that do, and under another key."""
         one, other = self.pick.sample(range(1, 7), 2)
         return self.pick.choice([
-            ["UPDATE doc SET n = n + 1 WHERE id = %d" % one], ["UPDATE doc SET n = n + 1"], ["UPDATE doc SET body = '%s' WHERE id = %d" % (self.body(), one)],
+            ["UPDATE doc SET n = n + 1 WHERE id = %d" % one], ["UPDATE doc SET n = n + 1"],
+            ["UPDATE doc SET body = '%s' WHERE id = %d" % (self.body(), one)],
             ["DELETE FROM doc WHERE id = %d" % one, self.insert("doc", one, self.number, self.body())],
-            ["DELETE FROM doc WHERE id = %d" % other, "UPDATE doc SET id = %d WHERE id = %d" % (other, one)], ["UPDATE doc SET body = NULL WHERE id = %d" % one]])
+            ["DELETE FROM doc WHERE id = %d" % other, "UPDATE doc SET id = %d WHERE id = %d" % (other, one)],
+            ["UPDATE doc SET body = NULL WHERE id = %d" % one]])
 
     def do_bulk(self):
-        return ["UPDATE wide SET n = n + 1 WHERE n < 30000", "UPDATE swap SET id = id + 100", "UPDATE swap SET id = id - 100"][:1 if "exchange" in self.without else 3]
+        return ["UPDATE wide SET n = n + 1 WHERE n < 30000", "UPDATE swap SET id = id + 100",
+                "UPDATE swap SET id = id - 100"][:1 if "exchange" in self.without else 3]
 
     def do_wide(self):
         key = self.pick.randint(1, 40)
         values = [key, self.number] + ["w%d" % self.number] * (len(self.wide) - 2)
         new = [self.insert(table, self.number, "n%d" % self.number) for table in self.new_tables]
-        return [*new, self.pick.choice(["DELETE FROM wide WHERE id = %d" % key, "UPDATE wide SET %s = NULL WHERE id = %d" % (self.wide[-1], key), self.insert("wide", *values)])]
+        return [*new, self.pick.choice(["DELETE FROM wide WHERE id = %d" % key,
+                                        "UPDATE wide SET %s = NULL WHERE id = %d" % (self.wide[-1], key),
+                                        self.insert("wide", *values)])]
 
     def do_again(self):
         """A table that is emptied; MariaDB's TRUNCATE would commit what was before it."""
@@ -305,13 +340,15 @@ class Workload:
         if what == "new table":
             name = "made%d" % self.number
             self.new_tables.append(name)
-            return ["CREATE TABLE %s (id INTEGER PRIMARY KEY, v %s)" % (name, text), "INSERT INTO %s VALUES (0, 'first')" % name]
+            return ["CREATE TABLE %s (id INTEGER PRIMARY KEY, v %s)" % (name, text),
+                    "INSERT INTO %s VALUES (0, 'first')" % name]
         if what == "made again":
             return ["DROP TABLE again", self.again(), "INSERT INTO again VALUES (-1, 'anew')"]
         if what == "dropped column":
             return ["ALTER TABLE wide DROP COLUMN gone"]
-        return {"postgres": ["ALTER TABLE wide ALTER COLUMN n TYPE bigint"], "mariadb": ["ALTER TABLE wide MODIFY n BIGINT"], "sqlite": []}[self.kind] + [
-            "UPDATE wide SET n = 3000000000 WHERE id = 1"]
+        return {"postgres": ["ALTER TABLE wide ALTER COLUMN n TYPE bigint"],
+                "mariadb": ["ALTER TABLE wide MODIFY n BIGINT"], "sqlite": []}[self.kind] + [
+                    "UPDATE wide SET n = 3000000000 WHERE id = 1"]
 
 
 class Writer(threading.Thread):
@@ -388,9 +425,12 @@ class Auditor(threading.Thread):
 
 # --- what strikes
 
-FAILPOINTS = ("follow.before_apply", "follow.after_apply", "{0}.before_apply", "{0}.after_apply", "engine.state_before_rename", "follow.before_adopt", "follow.after_adopt",
-              "follow.before_silence", "follow.after_silence", "follow.before_restore", "follow.after_restore", "follow.after_lanes")
-COPY_FAILPOINTS = ("follow.before_feed", "follow.after_feed", "engine.batch_submitted", "engine.after_commit", "engine.after_settle", "engine.state_before_rename")
+FAILPOINTS = ("follow.before_apply", "follow.after_apply", "{0}.before_apply", "{0}.after_apply",
+              "engine.state_before_rename", "follow.before_adopt", "follow.after_adopt",
+              "follow.before_silence", "follow.after_silence", "follow.before_restore", "follow.after_restore",
+              "follow.after_lanes")
+COPY_FAILPOINTS = ("follow.before_feed", "follow.after_feed", "engine.batch_submitted", "engine.after_commit",
+                   "engine.after_settle", "engine.state_before_rename")
 ENDED = (0, 4, -signal.SIGKILL)   # what may come of a process that only itself was struck
 
 
@@ -402,7 +442,8 @@ class Storm:
         self.pick = random.Random("%s strikes" % seed)
         self.workload = Workload(source.kind, seed, without)
         self.without, self.options, self.told = set(without), list(options), []
-        self.lanes = 1 if target.kind == "jsonl" or target.transactions and self.pick.random() < 0.7 else self.pick.choice([1, 2, 4])
+        self.lanes = (1 if target.kind == "jsonl" or target.transactions and self.pick.random() < 0.7
+                      else self.pick.choice([1, 2, 4]))
         self.has_struck = False
 
     # --- commands
@@ -411,7 +452,8 @@ class Storm:
         return os.path.exists(os.path.join(self.folder, ".transhume", "run.json"))
 
     def words(self, *more):
-        words = ["follow", "--take-over"] if self.begun() else ["migrate", "--follow", *self.options, "--chunk-rows", "5", self.source.uri, self.target.uri]
+        words = ["follow", "--take-over"] if self.begun() else ["migrate", "--follow", *self.options, "--chunk-rows",
+                                                                "5", self.source.uri, self.target.uri]
         return [*words, "--lanes", str(self.lanes), *more]
 
     def tell(self, what, result):
@@ -419,13 +461,15 @@ class Storm:
 
     def fail(self, why):
         self.test.fail("seed %s, %s to %s, lanes %d: %s\n%s\nwithout %s, defined %s" % (
-            self.seed, self.source.kind, self.target.kind, self.lanes, why, "\n".join(self.told), sorted(self.without), self.writer.defined))
+            self.seed, self.source.kind, self.target.kind, self.lanes, why, "\n".join(self.told), sorted(self.without),
+            self.writer.defined))
 
     def round(self, fault, failpoints):
         """The program at work, and what strikes it; then it goes, if it has not yet."""
         env = {}
         if fault == "failpoint":
-            env["TRANSHUME_FAILPOINT"] = "%s:kill:%d" % (self.pick.choice(failpoints).format(self.target.kind), self.pick.choice([1, 1, 2, 3]))
+            env["TRANSHUME_FAILPOINT"] = "%s:kill:%d" % (self.pick.choice(failpoints).format(self.target.kind),
+                                                         self.pick.choice([1, 1, 2, 3]))
         process = support.start(*self.words(), cwd=self.folder, env=env)
         try:
             process.wait(self.pick.uniform(0.2, 1.2) * support.PATIENCE)
@@ -452,7 +496,8 @@ class Storm:
         if fault not in ("kill", "term"):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(self.pick.uniform(0.5, 2) * support.PATIENCE)
-        ends = {"kill": signal.SIGKILL, "term": signal.SIGTERM}.get(fault) or self.pick.choice([signal.SIGKILL, signal.SIGTERM])
+        ends = {"kill": signal.SIGKILL, "term": signal.SIGTERM}.get(fault) or self.pick.choice([signal.SIGKILL,
+            signal.SIGTERM])
         process.send_signal(ends)
 
     def faults(self):
@@ -467,10 +512,14 @@ class Storm:
         """A trigger in the target that nothing but others' writes is to fire."""
         put = "INSERT INTO struck (account) VALUES (new.id)"
         self.target.ask({
-            "postgres": "CREATE TABLE struck (account INTEGER); CREATE FUNCTION strikes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN %s; RETURN new; END $$;"
-                        "CREATE TRIGGER strikes AFTER UPDATE OR INSERT ON account FOR EACH ROW EXECUTE FUNCTION strikes()",
-            "mariadb": "CREATE TABLE struck (account INTEGER); CREATE TRIGGER strikes AFTER UPDATE ON account FOR EACH ROW %s",
-            "sqlite": "CREATE TABLE struck (account INTEGER); CREATE TRIGGER strikes AFTER UPDATE ON account BEGIN %s; END;"}[self.target.kind] % put)
+            "postgres": "CREATE TABLE struck (account INTEGER); CREATE FUNCTION strikes() RETURNS trigger LANGUAGE "
+                        "plpgsql AS $$ BEGIN %s; RETURN new; END $$;"
+                        "CREATE TRIGGER strikes AFTER UPDATE OR INSERT ON account FOR EACH ROW EXECUTE FUNCTION "
+                        "strikes()",
+            "mariadb": "CREATE TABLE struck (account INTEGER); CREATE TRIGGER strikes AFTER UPDATE ON account FOR "
+                       "EACH ROW %s",
+            "sqlite": "CREATE TABLE struck (account INTEGER); CREATE TRIGGER strikes AFTER UPDATE ON account BEGIN "
+                      "%s; END;"}[self.target.kind] % put)
         self.has_struck = True
 
     def run(self):
@@ -516,11 +565,15 @@ class Storm:
         self.must("--catch-up")
 
     def resync(self):
-        """While all go on, and perhaps killed and begun again. Until its end the target is not what the source was at one moment."""
+        """
+        While all go on, and perhaps killed and begun again. Until its end the target is not what the source was at one
+        moment.
+        """
         if self.auditor is not None:
             self.auditor.stop()
         if self.pick.random() < 0.5:
-            self.tell("resync, killed", support.kill_after(self.pick.uniform(0.2, 1.5) * support.PATIENCE, *self.words("--resync", "--catch-up"), cwd=self.folder))
+            self.tell("resync, killed", support.kill_after(self.pick.uniform(0.2, 1.5) * support.PATIENCE,
+                                                           *self.words("--resync", "--catch-up"), cwd=self.folder))
         self.must("--resync", "--catch-up", codes=(0, 1) if self.leaves() else (0,))
 
     def leaves(self):
@@ -553,7 +606,8 @@ class Storm:
             columns = self.source.columns(table)
             expected, found = self.source.rows(table, columns), self.target.rows(table, columns)
             if expected != found:
-                extra, missing = [row for row in found if row not in expected], [row for row in expected if row not in found]
+                extra, missing = [row for row in found if row not in expected], [row for row in expected
+                    if row not in found]
                 differences.append("%s: extra %.300s missing %.300s" % (table, extra, missing))
         if self.has_struck and self.target.rows("struck", ["account"]):
             differences.append("a trigger of the target fired")

@@ -1,4 +1,7 @@
-"""Sides of a storm that are written record by record, each read by its own client; and a folder, whose log of changes is played back."""
+"""
+Sides of a storm that are written record by record, each read by its own client; and a folder, whose log of changes is
+played back.
+"""
 import glob
 import json
 import os
@@ -21,7 +24,8 @@ class MongodbSide(StoreSide):
     kind, crashes = "mongodb", True
 
     def rows(self, table, columns):
-        return storm.as_rows([document.get(name) for name in columns] for document in self.server.client()[self.name][table].find())
+        return storm.as_rows([document.get(name) for name in columns]
+                             for document in self.server.client()[self.name][table].find())
 
 
 class CassandraSide(StoreSide):
@@ -36,7 +40,8 @@ class OpensearchSide(StoreSide):
     kind = "opensearch"
 
     def rows(self, table, columns):
-        return storm.as_rows([document.get(name) for name in columns] for document in self.server.documents(self.name + table).values())
+        return storm.as_rows([document.get(name) for name in columns]
+                             for document in self.server.documents(self.name + table).values())
 
 
 class DynamodbSide(storm.Side):
@@ -49,7 +54,8 @@ class DynamodbSide(storm.Side):
         items.empty(client)
 
     def rows(self, table, columns):
-        texts = [{name: None if "NULL" in value else next(iter(value.values())) for name, value in item.items()} for item in items.scan(self.client, table)]
+        texts = [{name: None if "NULL" in value else next(iter(value.values())) for name, value in item.items()}
+                 for item in items.scan(self.client, table)]
         return storm.as_rows([item.get(name) for name in columns] for item in texts)
 
 

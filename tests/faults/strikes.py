@@ -92,18 +92,22 @@ class Stops(Engine):
     """SIGSTOP at a failpoint, a second process, SIGCONT. Whoever is refused writes nothing."""
 
     second_timeout = "300ms"   # what it waits for the first
-    # The first stands beyond all of its time-outs: four times the first for a call that fails, ten times the second where nothing moves.
+    # The first stands beyond all of its time-outs: four times the first for a call that fails, ten times the second
+    # where nothing moves.
     first_waits = ("--timeout", "%dms" % (300 * SLOWER), "--stall", "%dms" % (100 * SLOWER))
     STANDS_S = 1.4 * SLOWER
 
     def matrix(self, arguments, check, env=None):
         counts = self.failpoints(arguments, check, env)
-        cases = [(name, occurrence) for name, count in sorted(counts.items()) for occurrence in sorted({1, (count + 1) // 2, count})
+        cases = [(name, occurrence) for name, count in sorted(counts.items())
+                 for occurrence in sorted({1, (count + 1) // 2, count})
                  if not name.startswith("lease.")]
-        self.each("stop", cases, lambda folder, name, occurrence: self.stop(folder, name, occurrence, arguments, check, env))
+        self.each("stop", cases, lambda folder, name, occurrence: self.stop(folder, name, occurrence, arguments, check,
+                                                                            env))
 
     def stopped_first(self, folder, name, occurrence, arguments, env):
-        first = self.stopped_or_ended(name, occurrence, "migrate", *self.first_waits, *arguments, folder=folder, env=env)
+        first = self.stopped_or_ended(name, occurrence, "migrate", *self.first_waits, *arguments, folder=folder,
+                                      env=env)
         self.stands_until = time.monotonic() + self.STANDS_S
         return first
 
@@ -123,9 +127,11 @@ class Stops(Engine):
 
     def stop(self, folder, name, occurrence, arguments, check, env):
         first = self.stopped_first(folder, name, occurrence, arguments, env)
-        second = support.transhume("resume", "--take-over", "--timeout", self.second_timeout, *with_state(arguments, "second"),
+        second = support.transhume("resume", "--take-over", "--timeout", self.second_timeout,
+                                   *with_state(arguments, "second"),
                                    cwd=folder, env=env)
-        # 2: there is no run yet. 5: the first one holds it. 3: it was stopped within a transaction. 0: taken over, and to the end.
+        # 2: there is no run yet. 5: the first one holds it. 3: it was stopped within a transaction. 0: taken over, and
+        # to the end.
         self.assertIn(second.code, (0, 2, 3, 5), second.err)
         if second.code == 3:
             self.assertIn("[target-locked]", second.err)
@@ -136,16 +142,19 @@ class Stops(Engine):
         if done is None:
             self.assert_ended_alone(ended, folder, arguments, env)
         else:
-            self.assertEqual(contents_of(folder, ledger=True), done, "it wrote after the take-over: %d, %s" % (ended.code, ended.err))
+            self.assertEqual(contents_of(folder, ledger=True), done,
+                             "it wrote after the take-over: %d, %s" % (ended.code, ended.err))
             # 3: that nothing moved for so long it sees before it asks whose the run is.
             self.assertIn(ended.code, (0, 3, 5), ended.err)
             if ended.code != 0:   # before its first chunk it looks whether the tables are still empty
-                self.assertRegex(ended.err, OVERDUE if ended.code == 3 else r"\[run-fenced\]|another run was here first")
+                self.assertRegex(ended.err, OVERDUE if ended.code == 3
+                                 else r"\[run-fenced\]|another run was here first")
         check(folder)
 
 
 class SqlStops(Stops):
-    """The same where a take-over ends the sessions of the first, and the epoch's row fences: once the second process is done,
+    """The same where a take-over ends the sessions of the first, and the epoch's row fences: once the second process is
+    done,
     nothing at all is written by the first."""
 
     second_timeout = "1s"
@@ -157,7 +166,8 @@ class SqlStops(Stops):
 
     def stop(self, folder, name, occurrence, arguments, check, env):
         first = self.stopped_first(folder, name, occurrence, arguments, env)
-        second = support.transhume("resume", "--take-over", "--timeout", self.second_timeout, *with_state(arguments, "second"), cwd=folder, env=env)
+        second = support.transhume("resume", "--take-over", "--timeout", self.second_timeout,
+                                   *with_state(arguments, "second"), cwd=folder, env=env)
         # 2: there is no run yet. 5: the first one is just claiming it, and not every server tells who that is.
         self.assertIn(second.code, (0, 5) if name.endswith(".before_claim") else (0, 2), second.err)
         self.assertLess(second.seconds, self.SECOND_ENDS_S * support.PATIENCE)
@@ -204,12 +214,17 @@ class Network(Engine):
             self.assert_code(result, 0)
             operations = proxy.operations()
         check(folder)
-        self.each("network", self.cases_of(operations), lambda folder, *case: self.strike(folder, case, arguments, check, env))
+        self.each("network", self.cases_of(operations), lambda folder, *case: self.strike(folder, case, arguments,
+            check, env))
 
     def cases_of(self, operations):
-        """(kind, operation, occurrence): what can strike an operation at all, at its first, its middle and its last request."""
+        """
+        (kind, operation, occurrence): what can strike an operation at all, at its first, its middle and its last
+        request.
+        """
         return [(kind, operation, occurrence) for kind, (fault, _) in {**self.transient, **self.lasting}.items()
-                for operation, count in sorted(operations.items()) if fault == "skew" or FaultProxy.is_fault_of(fault, operation)
+                for operation, count in sorted(operations.items()) if fault == "skew"
+                or FaultProxy.is_fault_of(fault, operation)
                 for occurrence in sorted({1, (count + 1) // 2, count})]
 
     def through(self, proxy, arguments):
@@ -246,8 +261,10 @@ class Restarts(Engine):
 
     def matrix(self, arguments, check, env=None):
         counts = self.failpoints(arguments, check, env)
-        cases = [(name, occurrence) for name, count in sorted(counts.items()) for occurrence in sorted({1, (count + 1) // 2, count})]
-        self.each("restart", cases, lambda folder, name, occurrence: self.restart(folder, name, occurrence, arguments, check, env))
+        cases = [(name, occurrence) for name, count in sorted(counts.items())
+                 for occurrence in sorted({1, (count + 1) // 2, count})]
+        self.each("restart", cases, lambda folder, name, occurrence: self.restart(folder, name, occurrence, arguments,
+            check, env))
 
     def server_to_restart(self):
         return self.server
@@ -272,7 +289,10 @@ class Restarts(Engine):
 
 
 class SourceRestarts(Restarts):
-    """The same of a SQL server that is read: its snapshot is gone, and with some nobody can tell any more whether it is unchanged."""
+    """
+    The same of a SQL server that is read: its snapshot is gone, and with some nobody can tell any more whether it is
+    unchanged.
+    """
 
     def go_on(self, folder, arguments, env):
         result = support.transhume("resume", *arguments, cwd=folder, env=env)
@@ -305,7 +325,8 @@ class Ledgers(Engine):
 
     def interrupted(self, arguments, env):
         folder = self.fresh("case")
-        result = support.transhume("migrate", *arguments, cwd=folder, env=dict(env or {}, TRANSHUME_FAILPOINT=self.interrupted_at))
+        result = support.transhume("migrate", *arguments, cwd=folder,
+                                   env=dict(env or {}, TRANSHUME_FAILPOINT=self.interrupted_at))
         self.assert_code(result, 3)
         return folder
 
@@ -332,13 +353,16 @@ def ledger_damages(folder):
                 yield name, what
         if is_sqlite(path):
             with sqlite3.connect(path) as db:
-                for table, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_transhume%' ESCAPE '\\'"):
+                for table, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE "
+                                         "'\\_transhume%' ESCAPE '\\'"):
                     yield name, "DROP TABLE %s" % table
                     yield name, "DELETE FROM %s" % table
                     for row in db.execute("PRAGMA table_info(%s)" % table).fetchall():
                         newer = "replace(%s, '\"format\":1', '\"format\":99')" % row[1]
-                        has_format = db.execute("SELECT 1 FROM %s WHERE instr(%s, '\"format\":1')" % (table, row[1])).fetchone()
-                        for value in ("'edited'", "x'00ff'", "-1", "999999999999", "''", *([newer] if has_format else [])):
+                        has_format = db.execute("SELECT 1 FROM %s WHERE instr(%s, '\"format\":1')" % (table,
+                            row[1])).fetchone()
+                        for value in ("'edited'", "x'00ff'", "-1", "999999999999", "''",
+                                      *([newer] if has_format else [])):
                             yield name, "UPDATE OR IGNORE %s SET %s = %s" % (table, row[1], value)
             db.close()
 
@@ -367,7 +391,8 @@ def damage_sqlite(path, statement, keep):
 
     def rows():
         tables = [name for name, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        return {table: sorted(map(repr, db.execute("SELECT * FROM %s" % support.quoted(table)))) for table in tables if "_transhume" in table}
+        return {table: sorted(map(repr, db.execute("SELECT * FROM %s" % support.quoted(table)))) for table in tables
+                if "_transhume" in table}
     db.execute("BEGIN IMMEDIATE")
     before = rows()
     try:
@@ -447,7 +472,8 @@ class Folders(Engine):
             return
         first = self.stopped_or_ended(name, occurrence, "migrate", *arguments, folder=folder, env=env)
         state = os.path.join(folder, state_folder(arguments))
-        paths = [path for path in (os.path.join(folder, entry) for entry in os.listdir(folder)) if (path == state) == (what == "state")]
+        paths = [path for path in (os.path.join(folder, entry) for entry in os.listdir(folder))
+                 if (path == state) == (what == "state")]
         self.entry.struck(paths and first.poll() is None)
         for path in paths:
             shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
@@ -487,7 +513,8 @@ class Folders(Engine):
         program = support.PROGRAM
         try:
             support.PROGRAM = "setpriv"
-            result = support.transhume("--reuid=65534", "--regid=65534", "--clear-groups", program, "migrate", *arguments,
+            result = support.transhume("--reuid=65534", "--regid=65534", "--clear-groups", program, "migrate",
+                                       *arguments,
                                        cwd=folder, env=env)
         finally:
             support.PROGRAM = program

@@ -1,4 +1,5 @@
-"""Two more engines of the fault matrix (see strikes.py): runs that are taken back and repairs, killed in the middle of it and
+"""Two more engines of the fault matrix (see strikes.py): runs that are taken back and repairs, killed in the middle of
+it and
 killed again."""
 import json
 import os
@@ -43,7 +44,8 @@ class Killing(Engine):
 
     def cases_of(self, kinds):
         """
-        Of {kind: (how often it reaches each failpoint, how long it takes)}: each failpoint at its first, middle and last
+        Of {kind: (how often it reaches each failpoint, how long it takes)}: each failpoint at its first, middle and
+        last
         occurrence, in one of the kinds that get there, and instants; a second kill in one of two.
         """
         places = {}
@@ -76,7 +78,8 @@ class Killing(Engine):
 
 class Rollbacks(Killing):
     """
-    kill -9 in a rollback, and again in the one that goes on with it. What the run wrote is gone, what it overwrote is back,
+    kill -9 in a rollback, and again in the one that goes on with it. What the run wrote is gone, what it overwrote is
+    back,
     and what others wrote, changed or took away meanwhile is as they left it. Kinds of runs:
 
       created       the target was not there
@@ -98,12 +101,16 @@ class Rollbacks(Killing):
             self.prepared(kind, holding, folder, arguments, env)
             kinds[kind] = self.counted(self.command(folder, arguments, self.run), folder, env)
             self.assertIn("rollback.before_forget", kinds[kind][0])
-        self.each("kill-rollback", self.cases_of(kinds), lambda folder, *case: self.kill(folder, holding, case, arguments, env))
+        self.each("kill-rollback", self.cases_of(kinds), lambda folder, *case: self.kill(folder, holding, case,
+            arguments, env))
 
     def with_keys(self, holding, arguments, env):
-        """Tables without a key that hold records before can't be taken back, and virtual ones not be written to again."""
+        """
+        Tables without a key that hold records before can't be taken back, and virtual ones not be written to again.
+        """
         tables = self.tables_made(holding, arguments, env)
-        left_out = [name for name in ("keyless", "found*") if any(table.startswith(name.rstrip("*")) for table in tables)]
+        left_out = [name for name in ("keyless", "found*") if any(table.startswith(name.rstrip("*"))
+                                                                  for table in tables)]
         return [*(word for name in left_out for word in ("--exclude", name)), *arguments]
 
     def tables_made(self, holding, arguments, env):
@@ -160,7 +167,8 @@ class Rollbacks(Killing):
         # How much a run had written when it was killed differs, and so does how often a place is reached.
         self.assertIn(killed.code, (-9,) if name and kind != "broken off" else (0, -9), killed.err)
         if again:
-            self.assertIn(support.kill_after(self.random.uniform(0, self.seconds), *command, cwd=folder, env=env).code, (0, -9))
+            self.assertIn(support.kill_after(self.random.uniform(0, self.seconds), *command, cwd=folder, env=env).code,
+                          (0, -9))
         for _ in range(2):  # the second one says that it is done already
             self.assert_code(support.transhume(*command, cwd=folder, env=env), 0)
             self.assertEqual(holdings.differences(expected, holding.contents(folder)), [])
@@ -178,7 +186,8 @@ class Repairs(Killing):
         self.damaged(folder, holding, arguments, check, env)
         counted = self.counted(command, folder, env)
         check(folder)
-        self.each("kill-repair", self.cases_of({"repair": counted}), lambda folder, *case: self.kill(folder, holding, case, command, arguments, check, env))
+        self.each("kill-repair", self.cases_of({"repair": counted}),
+                  lambda folder, *case: self.kill(folder, holding, case, command, arguments, check, env))
 
     def damaged(self, folder, holding, arguments, check, env):
         self.assert_code(support.transhume("migrate", *arguments, cwd=folder, env=env), 0)
@@ -196,7 +205,8 @@ class Repairs(Killing):
         self.assertIn(killed.code, (0, -9), killed.err)
         resume = ["resume", *told(arguments)]
         if again:
-            self.assertIn(support.kill_after(self.random.uniform(0, self.seconds), *resume, cwd=folder, env=env).code, (0, 2, -9))
+            self.assertIn(support.kill_after(self.random.uniform(0, self.seconds), *resume, cwd=folder, env=env).code,
+                          (0, 2, -9))
         # The repair is a run: a resume goes on with it. Killed before it was one, there is none but the copy.
         resumed = support.transhume(*resume, cwd=folder, env=env)
         self.assertIn(resumed.code, (0, 2), resumed.err)

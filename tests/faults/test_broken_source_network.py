@@ -38,10 +38,13 @@ class BrokenSource(support.TestCase):
             proxy.strike("cut", TO_PROGRAM, ROWS * ROW_BYTES * 3 // 4)
             source = server.uri(name, via=proxy)
             self.assertIn(str(proxy.port), source)
-            self.run_program("migrate", "--jobs", "1", "--chunk-rows", str(ROWS), "--stall", "3s", "--state", "state-%s%s" % (kind, "".join(options)), *options, source,
-                             "dynamodb://us-east-1?endpoint=" + self.target.endpoint, env=servers.aws_environment(self.folder))
+            self.run_program("migrate", "--jobs", "1", "--chunk-rows", str(ROWS), "--stall", "3s", "--state",
+                             "state-%s%s" % (kind, "".join(options)), *options, source,
+                             "dynamodb://us-east-1?endpoint=" + self.target.endpoint,
+                             env=servers.aws_environment(self.folder))
             self.assertEqual(proxy.struck, 1)
-        items.assert_same(self, [{"id": {"N": str(i)}, "v": {"S": TEXT}} for i in range(1, ROWS + 1)], items.scan(self.client, "many"))
+        items.assert_same(self, [{"id": {"N": str(i)}, "v": {"S": TEXT}} for i in range(1, ROWS + 1)],
+                          items.scan(self.client, "many"))
 
     def test_the_chunk_begins_again(self):
         ways = [(kind, options) for kind in FILL for options in ((), ("--existing", "upsert"))]

@@ -34,11 +34,13 @@ class Ring(support.TestCase):
         self.keyspace = "k" + self.id().rpartition("_")[2]
         with sqlite3.connect(self.path("source.db")) as db:
             db.execute("CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT, tags TEXT)")
-            db.executemany("INSERT INTO things VALUES (?, ?, ?)", ((i, "value %d" % i, '["a", "%d"]' % i) for i in range(1, ROWS + 1)))
+            db.executemany("INSERT INTO things VALUES (?, ?, ?)",
+                           ((i, "value %d" % i, '["a", "%d"]' % i) for i in range(1, ROWS + 1)))
         self.write("plan.yaml", PLAN % self.ring.uri(self.keyspace, OPTIONS))
 
     def begin(self, command, **environment):
-        process = support.start(command, "--plan", "plan.yaml", "--timeout", "4s", "--progress", "none", cwd=self.folder, env=environment)
+        process = support.start(command, "--plan", "plan.yaml", "--timeout", "4s", "--progress", "none",
+                                cwd=self.folder, env=environment)
         self.addCleanup(self.end, process)
         return process
 
@@ -46,13 +48,15 @@ class Ring(support.TestCase):
         """None is lost, doubled or altered, elements of lists included."""
         found = self.ring.ask("SELECT id, v, tags FROM %s.things" % self.keyspace)
         self.assertEqual(len(found), ROWS)
-        wrong = [row for row in found if (row[1], list(row[2] or ())) != ("new" if row[0] in changed else "value %d" % row[0], ["a", str(row[0])])]
+        wrong = [row for row in found if (row[1], list(row[2] or ())) != ("new" if row[0] in changed
+                                                                          else "value %d" % row[0], ["a", str(row[0])])]
         self.assertEqual(wrong[:3], [])
 
     def test_kills(self):
         draw = random.Random(support.SEED)
         process = self.begin("migrate")
-        self.wait_until("the run begins", lambda: os.path.exists(self.path(".transhume/state.json")) or process.poll() is not None)
+        self.wait_until("the run begins", lambda: os.path.exists(self.path(".transhume/state.json"))
+                        or process.poll() is not None)
         for _ in range(8):
             time.sleep(draw.uniform(0.3, 1.5))
             if process.poll() is not None:
@@ -66,7 +70,8 @@ class Ring(support.TestCase):
     def test_takeover(self):
         first = self.begin("migrate", TRANSHUME_FAILPOINT="cassandra.after_send:stop:2000")
         self.wait_until_stopped(first)
-        second = support.start("resume", "--take-over", "--state", "second", "--plan", "plan.yaml", "--timeout", "4s", "source.db",
+        second = support.start("resume", "--take-over", "--state", "second", "--plan", "plan.yaml", "--timeout", "4s",
+                               "source.db",
                                self.ring.uri(self.keyspace, OPTIONS), cwd=self.folder)
         self.addCleanup(self.end, second)
         self.assert_code(support.finish(second), 0)

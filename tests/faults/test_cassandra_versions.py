@@ -1,4 +1,7 @@
-"""Older versions of Cassandra, in a soak: a copy that is killed and resumed, every type between versions, validation, repair, rollback."""
+"""
+Older versions of Cassandra, in a soak: a copy that is killed and resumed, every type between versions, validation,
+repair, rollback.
+"""
 import os
 import sys
 import unittest
@@ -9,7 +12,8 @@ import support
 
 VERSIONS = ("cassandra-4.1", "cassandra-3.11")
 SETTINGS = {"cassandra-4.1": {"storage_compatibility_mode": None},
-            "cassandra-3.11": {"storage_compatibility_mode": None, "start_rpc": "false", "disk_access_mode": "standard"}}
+            "cassandra-3.11": {"storage_compatibility_mode": None, "start_rpc": "false",
+                               "disk_access_mode": "standard"}}
 TYPES = """CREATE TABLE every (k int, c timeuuid, a ascii, b bigint, bl blob, bo boolean, d date, de decimal, dou double, du duration, f float, i inet,
  si smallint, te text, ti time, ts timestamp, tiny tinyint, u uuid, vi varint, l list<text>, s set<int>, m map<text, frozen<list<bigint>>>, t tuple<int, text>, st text static,
  PRIMARY KEY (k, c)) WITH CLUSTERING ORDER BY (c DESC)"""
@@ -26,7 +30,8 @@ class Versions(support.TestCase):
 
     def started(self, version):
         settings = SETTINGS[version]
-        server = cassandra_server.Server(settings={name: value for name, value in settings.items() if value is not None}, version=version,
+        server = cassandra_server.Server(settings={name: value for name, value in settings.items()
+                                                   if value is not None}, version=version,
                                          without=[name for name, value in settings.items() if value is None])
         self.addCleanup(server.stop)
         return server
@@ -39,14 +44,16 @@ class Versions(support.TestCase):
                 keyspace = server.database()
                 source = support.musicshop(self.path("shop.db"))
                 arguments = (source, server.uri(keyspace), "--state", state, "--chunk-rows", "200", "--rollback-keys")
-                self.run_program("migrate", *arguments, "--quiet", code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:7"})
+                self.run_program("migrate", *arguments, "--quiet", code=-9,
+                                 env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:7"})
                 self.run_program("resume", "--state", state, "--quiet", "--take-over")
                 self.run_program("validate", "--state", state, "--level", "full")
                 server.ask(keyspace, 'DELETE FROM "Track" WHERE "TrackId" = 7')
                 self.run_program("validate", "--state", state, code=1)
                 self.run_program("validate", "--state", state, "--repair", "--confirm")
                 self.run_program("validate", "--state", state)
-                self.run_program("migrate", server.uri(keyspace), version + ".db", "--state", state + "-back", "--quiet")
+                self.run_program("migrate", server.uri(keyspace), version + ".db", "--state", state + "-back",
+                                 "--quiet")
                 self.run_program("validate", "--state", state + "-back")
 
     def test_types_between_versions(self):
@@ -57,9 +64,11 @@ class Versions(support.TestCase):
                 server.ask(old, TYPES)
                 for number in range(50):
                     server.ask(old, ROW % (number % 7, number, "9" * (number + 1), number))
-                self.run_program("migrate", server.uri(old), self.newest.uri(new), "--state", version + "-new", "--quiet")
+                self.run_program("migrate", server.uri(old), self.newest.uri(new), "--state", version + "-new",
+                                 "--quiet")
                 self.run_program("validate", "--state", version + "-new", "--level", "full")
-                self.run_program("migrate", self.newest.uri(new), server.uri(back), "--state", version + "-back", "--quiet")
+                self.run_program("migrate", self.newest.uri(new), server.uri(back), "--state", version + "-back",
+                                 "--quiet")
                 self.run_program("validate", "--state", version + "-back", "--level", "full")
                 rows = [sorted(map(repr, server.ask(keyspace, "SELECT * FROM every"))) for keyspace in (old, back)]
                 self.assertEqual(rows[0], rows[1])

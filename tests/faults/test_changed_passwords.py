@@ -27,8 +27,10 @@ class ChangedPassword:
         super().setUp()
         self.name = self.server.database()
         self.set_password("first")
-        support.make_sqlite(self.path("herd.db"), "CREATE TABLE herd(id INTEGER PRIMARY KEY, wool TEXT); WITH RECURSIVE n(i) AS "
-                            "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO herd SELECT i, 'wool ' || i FROM n" % ROWS)
+        support.make_sqlite(self.path("herd.db"),
+                            "CREATE TABLE herd(id INTEGER PRIMARY KEY, wool TEXT); WITH RECURSIVE n(i) AS "
+                            "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO herd SELECT i, "
+                            "'wool ' || i FROM n" % ROWS)
 
     def set_password(self, password):
         raise NotImplementedError
@@ -44,7 +46,8 @@ class ChangedPassword:
 
     def changed(self, out):
         uri = "%s://mover@127.0.0.1:%d/%s" % (self.SCHEME, self.server.port, self.name)
-        process = self.stopped_at("engine.after_commit:stop:3", "migrate", "--chunk-rows", "100", "--jobs", "2", *self.between(uri, out),
+        process = self.stopped_at("engine.after_commit:stop:3", "migrate", "--chunk-rows", "100", "--jobs", "2",
+                                  *self.between(uri, out),
                                   env={self.VARIABLE: "first"})
         self.set_password("second")
         self.end_sessions()
@@ -59,12 +62,14 @@ class ChangedPassword:
         refused = self.run_with("resume", "first", uri, out, code=2)
         self.assertRegex(refused.err, r"(?m)^error: .* \[credentials\]$")
         resumed = support.transhume("resume", *self.between(uri, out), cwd=self.folder, env={self.VARIABLE: "second"})
-        self.assertIn(resumed.code, (0, 1) if out else (0,), resumed.err)   # 1: nobody knows that the source did not change
+        # 1: nobody knows that the source did not change
+        self.assertIn(resumed.code, (0, 1) if out else (0,), resumed.err)
         return uri
 
     def test_of_a_target(self):
         self.changed(False)
-        self.assertEqual(self.server.ask(self.name, "SELECT count(*), count(DISTINCT id), sum(id), max(wool) FROM herd"),
+        self.assertEqual(self.server.ask(self.name,
+                                         "SELECT count(*), count(DISTINCT id), sum(id), max(wool) FROM herd"),
                          [[str(ROWS), str(ROWS), str(ROWS * (ROWS + 1) // 2), "wool 999"]])
 
     def test_of_a_source(self):
@@ -72,7 +77,8 @@ class ChangedPassword:
         self.grant()
         self.changed(True)
         with support.open_sqlite(self.path("copy.db")) as database:
-            self.assertEqual(database.execute("SELECT count(*), count(DISTINCT id), sum(id), max(wool) FROM herd").fetchall(),
+            self.assertEqual(database.execute(
+                "SELECT count(*), count(DISTINCT id), sum(id), max(wool) FROM herd").fetchall(),
                              [(ROWS, ROWS, ROWS * (ROWS + 1) // 2, b"wool 999")])
 
 
@@ -86,14 +92,18 @@ class Postgres(ChangedPassword, support.TestCase):
         cls.server.psql("postgres", "CREATE ROLE mover LOGIN")
 
     def set_password(self, password):
-        self.server.psql(self.name, "ALTER ROLE mover PASSWORD '%s'; ALTER DATABASE %s OWNER TO mover; GRANT ALL ON SCHEMA public TO mover"
+        self.server.psql(self.name,
+                         "ALTER ROLE mover PASSWORD '%s'; ALTER DATABASE %s OWNER TO mover; "
+                         "GRANT ALL ON SCHEMA public TO mover"
                          % (password, self.name))
 
     def grant(self):
         self.server.psql(self.name, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO mover")
 
     def end_sessions(self):
-        self.assertGreater(len(self.server.psql(self.name, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'mover'")), 0)
+        self.assertGreater(len(self.server.psql(self.name,
+                                                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename "
+                                                "= 'mover'")), 0)
 
 
 class Mysql(ChangedPassword, support.TestCase):
@@ -107,7 +117,8 @@ class Mysql(ChangedPassword, support.TestCase):
 
     def set_password(self, password):
         for host in ("127.0.0.1", "localhost"):
-            self.server.ask("", "SET PASSWORD FOR mover@'%s' = PASSWORD('%s'); GRANT ALL ON `%s`.* TO mover@'%s'" % (host, password, self.name, host))
+            self.server.ask("", "SET PASSWORD FOR mover@'%s' = PASSWORD('%s'); GRANT ALL ON `%s`.* TO mover@'%s'"
+                            % (host, password, self.name, host))
 
     def grant(self):
         """It has all."""

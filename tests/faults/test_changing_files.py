@@ -70,7 +70,8 @@ class ChangingFiles(Stopped):
         self.write(name, lines(kind))
         number = len(os.listdir(self.folder))
         state, target = "state-%d" % number, "out-%d" % number
-        process = self.stopped("migrate", "--state", state, "--jobs", "1", "--chunk-rows", "100", source, "jsonl:" + target)
+        process = self.stopped("migrate", "--state", state, "--jobs", "1", "--chunk-rows", "100", source,
+                               "jsonl:" + target)
         change(self.path(name), kind)
         process.send_signal(signal.SIGCONT)
         result = support.finish(process)

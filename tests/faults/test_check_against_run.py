@@ -1,8 +1,12 @@
-"""`check` against the run: pairs of a value's kind and a target are drawn, into tables that the run makes and into those that are there.
+"""`check` against the run: pairs of a value's kind and a target are drawn, into tables that the run makes and into
+those that are there.
 
-A case is a source, a target and a few tables, each with hard values of one kind (hard_values.py). What `check` foresees is held against what
-`migrate` does: it names each table of which records are rejected, with as many records for each code, and no other; and what arrives, as another
-client reads it, means what it meant in the source, or one of the two said that it does not. TRANSHUME_SEED draws others.
+A case is a source, a target and a few tables, each with hard values of one kind (hard_values.py). What `check` foresees
+is held against what
+`migrate` does: it names each table of which records are rejected, with as many records for each code, and no other; and
+what arrives, as another
+client reads it, means what it meant in the source, or one of the two said that it does not. TRANSHUME_SEED draws
+others.
 """
 import collections
 import contextlib
@@ -33,19 +37,30 @@ VALUES_MAX = 7
 
 # More columns of tables that are there than those that test_check_foresees draws.
 EXISTING = {
-    "postgres": [*(declared for declared, _ in foresees.EXISTING["postgres"]), "numeric(5,0)", "varchar(3)", "char(3)", "time(0)", "timestamptz(3)", "varbit", "money", "xml", "bigint[]", "timestamp[]",
-                 "positive", "text CHECK (length(v) < 5)", "bigint CHECK (v > 0)", "bytea CHECK (octet_length(v) < 5)", "point", "int4range", "cidr", "macaddr", "real[]", "timetz", "oid"],
-    "mysql": [*(declared for declared, _ in foresees.EXISTING["mysql"]), "varchar(50) CHARACTER SET latin1", "tinyint unsigned", "smallint unsigned", "tinytext", "tinyblob", "decimal(5,0)",
-              "binary(5)", "varchar(3)", "time", "timestamp", "bigint CHECK (v > 0)", "varchar(100) CHECK (char_length(v) < 5)", "inet4", "text", "double unsigned"],
-    "sqlite": [*(declared for declared, _ in foresees.EXISTING["sqlite"]), "TEXT CHECK (length(v) < 5)", "INTEGER CHECK (v > 0)", "BLOB CHECK (typeof(v) = 'blob')", "INTEGER /* STRICT */",
+    "postgres": [*(declared for declared, _ in foresees.EXISTING["postgres"]), "numeric(5,0)", "varchar(3)", "char(3)",
+                 "time(0)", "timestamptz(3)", "varbit", "money", "xml", "bigint[]", "timestamp[]",
+                 "positive", "text CHECK (length(v) < 5)", "bigint CHECK (v > 0)", "bytea CHECK (octet_length(v) < 5)",
+                 "point", "int4range", "cidr", "macaddr", "real[]", "timetz", "oid"],
+    "mysql": [*(declared for declared, _ in foresees.EXISTING["mysql"]), "varchar(50) CHARACTER SET latin1",
+              "tinyint unsigned", "smallint unsigned", "tinytext", "tinyblob", "decimal(5,0)",
+              "binary(5)", "varchar(3)", "time", "timestamp", "bigint CHECK (v > 0)",
+              "varchar(100) CHECK (char_length(v) < 5)", "inet4", "text", "double unsigned"],
+    "sqlite": [*(declared for declared, _ in foresees.EXISTING["sqlite"]), "TEXT CHECK (length(v) < 5)",
+               "INTEGER CHECK (v > 0)", "BLOB CHECK (typeof(v) = 'blob')", "INTEGER /* STRICT */",
                "TEXT /* STRICT */", "ANY /* STRICT */", "REAL /* STRICT */", "BLOB /* STRICT */"],
-    "cassandra": [*(declared for declared, _ in foresees.EXISTING["cassandra"]), "frozen<set<text>>", "frozen<map<text,int>>", "timeuuid", "list<bigint>", "set<int>", "frozen<tuple<int,text>>"],
-    "duckdb": ["BOOLEAN", "TINYINT", "UTINYINT", "INTEGER", "UBIGINT", "HUGEINT", "DECIMAL(5,2)", "DECIMAL(38,10)", "FLOAT", "DOUBLE", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS",
-               "TIMESTAMP_NS", "TIMESTAMPTZ", "INTERVAL", "UUID", "BLOB", "VARCHAR", "INTEGER[]", "VARCHAR[]", "VARCHAR CHECK (length(v) < 5)", "ENUM ('sad', 'plain')", "BIT",
+    "cassandra": [*(declared for declared, _ in foresees.EXISTING["cassandra"]), "frozen<set<text>>",
+                  "frozen<map<text,int>>", "timeuuid", "list<bigint>", "set<int>", "frozen<tuple<int,text>>"],
+    "duckdb": ["BOOLEAN", "TINYINT", "UTINYINT", "INTEGER", "UBIGINT", "HUGEINT", "DECIMAL(5,2)", "DECIMAL(38,10)",
+               "FLOAT", "DOUBLE", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS",
+               "TIMESTAMP_NS", "TIMESTAMPTZ", "INTERVAL", "UUID", "BLOB", "VARCHAR", "INTEGER[]", "VARCHAR[]",
+               "VARCHAR CHECK (length(v) < 5)", "ENUM ('sad', 'plain')", "BIT",
                "STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)", "TIMETZ"],
 }
-POSTGRES_TYPES = ("CREATE TYPE mood AS ENUM ('sad', 'so ''so''', 'plain'); CREATE DOMAIN positive AS numeric(10,2) CHECK (value > 0 AND value < 1000000000); CREATE TYPE couple AS (n int, t text)")
-SESSIONS = {"postgres": "SET timezone = 'UTC'; SET intervalstyle = 'iso_8601'; SET extra_float_digits = 1; SET bytea_output = 'hex'", "mysql": "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"}
+POSTGRES_TYPES = ("CREATE TYPE mood AS ENUM ('sad', 'so ''so''', 'plain'); CREATE DOMAIN positive AS numeric(10,2) "
+                  "CHECK (value > 0 AND value < 1000000000); CREATE TYPE couple AS (n int, t text)")
+SESSIONS = {"postgres": "SET timezone = 'UTC'; SET intervalstyle = 'iso_8601'; SET extra_float_digits = 1; "
+                        "SET bytea_output = 'hex'",
+            "mysql": "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"}
 
 
 class Drawn:
@@ -57,10 +72,12 @@ class Drawn:
         self.literals = drawn.sample(literals, min(len(literals), drawn.randint(2, VALUES_MAX)))
         shapes = ["id"] if kind in hard_values.NO_KEYS else ["id"] * 5 + ["key", "pair"]
         self.shape = "id" if there else drawn.choice(shapes)
-        self.column = drawn.choice(EXISTING[target]) if there and target in EXISTING else drawn.choice(foresees.MAPPINGS if target == "opensearch" else foresees.SEEDS) if there else None
+        self.column = drawn.choice(EXISTING[target]) if there and target in EXISTING else drawn.choice(foresees.MAPPINGS
+            if target == "opensearch" else foresees.SEEDS) if there else None
         self.limits = drawn.choice(("", "", "", " NOT NULL"))
         if self.shape != "id":   # a key has each value once, and no null
-            self.literals = [literal for literal in self.literals if literal not in ("NULL", "null", "")] or literals[:1]
+            self.literals = [literal for literal in self.literals
+                             if literal not in ("NULL", "null", "")] or literals[:1]
 
     def key(self):
         return {"id": ["id"], "key": ["v"], "pair": ["id", "v"]}[self.shape]
@@ -71,12 +88,16 @@ class Drawn:
         if self.shape != "id" and quote == "`%s`" and self.declared.split()[0] in ("longtext", "longblob"):
             column = "v " + {"longtext": "varchar(500)", "longblob": "varbinary(500)"}[self.declared.split()[0]]
             self.literals = [literal for literal in self.literals if "repeat" not in literal] or ["'a'"]
-        return "CREATE TABLE %s (id int NOT NULL, %s%s, PRIMARY KEY (%s))%s" % (quote % self.name, column, "" if self.shape == "id" else " NOT NULL", ", ".join(self.key()), more)
+        return "CREATE TABLE %s (id int NOT NULL, %s%s, PRIMARY KEY (%s))%s" % (quote % self.name, column,
+                                                                                "" if self.shape == "id"
+                                                                                else " NOT NULL", ", ".join(self.key()),
+                                                                                more)
 
     def inserts(self, quote):
         taken = "INSERT IGNORE" if quote == "`%s`" else "INSERT"
         after = " ON CONFLICT DO NOTHING" if quote == '"%s"' else ""
-        return ["%s INTO %s (id, v) VALUES (%d, %s)%s" % (taken, quote % self.name, number, literal, after) for number, literal in enumerate(self.literals, 1)]
+        return ["%s INTO %s (id, v) VALUES (%d, %s)%s" % (taken, quote % self.name, number, literal, after)
+                for number, literal in enumerate(self.literals, 1)]
 
 
 class AgainstRun(foresees.Places):
@@ -99,7 +120,8 @@ class AgainstRun(foresees.Places):
             return "bytes", bytes(value).hex()
         if isinstance(value, (dict, list)):
             return "json", value
-        return ("text", value) if isinstance(value, str) else ("number", repr(value) if isinstance(value, float) else str(value))
+        return ("text", value) if isinstance(value, str) else ("number",
+                                                               repr(value) if isinstance(value, float) else str(value))
 
     def read_sqlite(self, place, _name, table):
         def text(value):
@@ -110,41 +132,59 @@ class AgainstRun(foresees.Places):
 
     def read_postgres(self, _place, name, table):
         shown = "CASE WHEN v IS NULL THEN NULL ELSE encode(%s, 'hex') END"
-        kind, = {row[0] for row in self.server("postgres").psql(name, "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = '\"%s\"'::regclass AND attname = 'v'" % table)}
+        kind, = {row[0] for row in self.server("postgres").psql(name,
+                                                                "SELECT format_type(atttypid, NULL) FROM pg_attribute "
+                                                                "WHERE attrelid = '\"%s\"'::regclass AND attname = "
+                                                                "'v'" % table)}
         shown %= "v" if kind == "bytea" else "convert_to(v::text, 'UTF8')"
-        rows = self.server("postgres").psql(name, "%s; SELECT id, %s FROM \"%s\"" % (SESSIONS["postgres"], shown, table))
-        return {int(number): ("null", None) if data is None else ("bytes", data) if kind == "bytea" else self.of_text(kind, bytes.fromhex(data).decode()) for number, data in rows}
+        rows = self.server("postgres").psql(name, "%s; SELECT id, %s FROM \"%s\"" % (SESSIONS["postgres"], shown,
+            table))
+        return {int(number): ("null", None) if data is None else ("bytes", data) if kind == "bytea"
+                else self.of_text(kind, bytes.fromhex(data).decode()) for number, data in rows}
 
     @staticmethod
     def of_text(kind, text):
-        numbers = ("smallint", "integer", "bigint", "numeric", "real", "double precision", "positive", "oid", "int", "tinyint", "mediumint", "decimal", "float", "double", "year")
-        return ("number", text) if kind in numbers else ("bool", text in ("t", "true")) if kind == "boolean" else ("text", text)
+        numbers = ("smallint", "integer", "bigint", "numeric", "real", "double precision", "positive", "oid", "int",
+                   "tinyint", "mediumint", "decimal", "float", "double", "year")
+        return ("number", text) if kind in numbers else ("bool",
+                                                         text in ("t", "true")) if kind == "boolean" else ("text", text)
 
     def read_mysql(self, _place, name, table):
-        (kind,), = self.server("mysql").ask(name, "SELECT data_type FROM information_schema.columns WHERE table_schema = database() AND table_name = '%s' AND column_name = 'v'" % table)
+        (kind,), = self.server("mysql").ask(name,
+                                            "SELECT data_type FROM information_schema.columns WHERE table_schema = "
+                                            "database() AND table_name = '%s' AND column_name = 'v'" % table)
         raw = "blob" in kind or "binary" in kind or kind in ("point", "geometry")
-        shown = "HEX(v)" if raw else "HEX(CONVERT(v + 0 USING utf8mb4))" if kind == "bit" else "HEX(CONVERT(%s USING utf8mb4))" % ("CAST(v AS DOUBLE)" if kind == "float" else "v")
-        rows = self.server("mysql").ask(name, "SELECT id, IF(LENGTH(v) > %d, CONCAT('md5:', MD5(v)), %s) FROM `%s`" % (hard_values.LONG, shown, table))
-        return {int(number): ("null", None) if data is None else ("md5", data[4:]) if data.startswith("md5:") else ("bytes", data.lower()) if raw else
-                self.of_text("decimal" if kind == "bit" else kind, bytes.fromhex(data).decode("utf-8", "surrogateescape")) for number, data in rows}
+        shown = ("HEX(v)" if raw else "HEX(CONVERT(v + 0 USING utf8mb4))" if kind == "bit"
+                 else "HEX(CONVERT(%s USING utf8mb4))" % ("CAST(v AS DOUBLE)" if kind == "float" else "v"))
+        rows = self.server("mysql").ask(name, "SELECT id, IF(LENGTH(v) > %d, CONCAT('md5:', MD5(v)), %s) FROM `%s`"
+                                        % (hard_values.LONG, shown, table))
+        return {int(number): ("null", None) if data is None else ("md5", data[4:]) if data.startswith("md5:")
+                else ("bytes", data.lower()) if raw else
+                self.of_text("decimal" if kind == "bit" else kind,
+                             bytes.fromhex(data).decode("utf-8", "surrogateescape")) for number, data in rows}
 
     def oracle(self, script, *arguments):
-        done = subprocess.run([self.python(), script, *arguments], cwd=self.folder, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done = subprocess.run([self.python(), script, *arguments], cwd=self.folder, check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
         return json.loads(done.stdout)
 
     @staticmethod
     def python():
         try:
-            return os.path.normpath(os.path.join(os.path.dirname(cache.get("parquet-hands")), "..", "..", "..", "..", "bin", "python"))
+            return os.path.normpath(os.path.join(os.path.dirname(cache.get("parquet-hands")), "..", "..", "..", "..",
+                                                 "bin", "python"))
         except cache.Unavailable as fault:
             raise unittest.SkipTest("no pyarrow: %s" % fault) from fault
 
     def read_duckdb(self, place, _name, table):
-        kind = self.oracle(test_duckdb.ORACLE, place.partition(":")[2], "SELECT typeof(v) FROM (SELECT v FROM \"%s\" UNION ALL SELECT NULL) LIMIT 1" % table)[0][0]
+        kind = self.oracle(test_duckdb.ORACLE, place.partition(":")[2],
+                           "SELECT typeof(v) FROM (SELECT v FROM \"%s\" UNION ALL SELECT NULL) LIMIT 1" % table)[0][0]
         asked = "SELECT id, %s FROM \"%s\"" % ("lower(hex(v))" if kind == "BLOB" else "v::VARCHAR", table)
         numbers = kind.endswith("INT") or kind in ("INTEGER", "FLOAT", "DOUBLE") or kind.startswith("DECIMAL")
-        return {int(number): ("null", None) if text is None else ("bytes", text) if kind == "BLOB" else ("bool", text == "true") if kind == "BOOLEAN" else ("number" if numbers else "text", text)
-                for number, text in self.oracle(test_duckdb.ORACLE, place.partition(":")[2], "SET timezone = 'UTC'", asked)}
+        return {int(number): ("null", None) if text is None else ("bytes", text) if kind == "BLOB"
+                else ("bool", text == "true") if kind == "BOOLEAN" else ("number" if numbers else "text", text)
+                for number, text in self.oracle(test_duckdb.ORACLE, place.partition(":")[2], "SET timezone = 'UTC'",
+                                                asked)}
 
     def read_csv(self, place, _name, table):
         definition = json.loads(self.read_file(place, "_transhume", "tables", table + ".json"))
@@ -156,7 +196,8 @@ class AgainstRun(foresees.Places):
             for row in rows:
                 quoted, value = row[at.index("v")]
                 raw = value.startswith("\\x") and (of_bytes or not quoted)
-                found[int(row[at.index("id")][1])] = ("null", None) if not quoted and value == "" else ("bytes", value[2:]) if raw else ("text", value)
+                found[int(row[at.index("id")][1])] = ("null", None) if not quoted and value == "" else ("bytes",
+                    value[2:]) if raw else ("text", value)
         return found
 
     def read_file(self, place, *names):
@@ -175,7 +216,9 @@ class AgainstRun(foresees.Places):
 
     @staticmethod
     def untagged(value):
-        return next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith("$") else value
+        return next(iter(value.values())) if isinstance(value,
+                                                        dict) and len(value) == 1 and next(iter(value)).startswith(
+                                                            "$") else value
 
     def of_json(self, kind, value):
         if isinstance(value, dict) and len(value) == 1 and next(iter(value)).startswith("$"):
@@ -189,7 +232,9 @@ class AgainstRun(foresees.Places):
 
     def columnar(self, place, table):
         folder = os.path.join(place.partition(":")[2], table)
-        rows = self.oracle(columnar_case.ORACLE, "texts", *(os.path.join(folder, name) for name in sorted(os.listdir(folder)))) if os.path.isdir(folder) else []
+        rows = self.oracle(columnar_case.ORACLE, "texts", *(os.path.join(folder, name)
+                                                            for name in sorted(os.listdir(folder)))) if os.path.isdir(
+                                                                folder) else []
         return {int(row["id"][1]): self.of_told(row["v"]) for row in rows}
 
     def of_told(self, value):
@@ -200,7 +245,11 @@ class AgainstRun(foresees.Places):
         if not value or not isinstance(value[0], str):
             return "json", self.plain(value)
         kind, text = value
-        return ("number" if kind == "decimal" else kind, text) if kind in ("number", "decimal", "text", "bytes") else ("bool", text == "true") if kind == "bool" else ("text", text)
+        return ("number" if kind == "decimal" else kind, text) if kind in ("number", "decimal", "text",
+                                                                           "bytes") else ("bool",
+                                                                               text
+                                                                               == "true") if kind == "bool" else (
+                                                                                   "text", text)
 
     def plain(self, value):
         if isinstance(value, list) and len(value) == 2 and all(isinstance(one, str) for one in value):
@@ -228,23 +277,27 @@ class AgainstRun(foresees.Places):
     def of_nested(self, typed):
         (letter, value), = typed.items()
         if letter in "LM":
-            return [self.of_nested(one) for one in value] if letter == "L" else {name: self.of_nested(one) for name, one in value.items()}
+            return [self.of_nested(one) for one in value] if letter == "L" else {name: self.of_nested(one)
+                for name, one in value.items()}
         if letter in ("SS", "NS", "BS"):
             return [self.of_nested({letter[0]: one}) for one in value]
         tag, found = self.of_item(typed)
         return hard_values.decimal.Decimal(found) if tag == "number" else found
 
     def read_dynamodb(self, _place, _name, table):
-        return {int(item["id"]["N"]): self.of_item(item.get("v")) for item in items.scan(items.client_of(self.server("dynamodb")), table)}
+        return {int(item["id"]["N"]): self.of_item(item.get("v"))
+                for item in items.scan(items.client_of(self.server("dynamodb")), table)}
 
     def read_dynamodb_json(self, place, _name, table):
-        return {int(item["id"]["N"]): self.of_item(item.get("v")) for item in support.read_dynamodb_json(place.partition(":")[2]).get(table, [])}
+        return {int(item["id"]["N"]): self.of_item(item.get("v"))
+                for item in support.read_dynamodb_json(place.partition(":")[2]).get(table, [])}
 
     def read_mongodb(self, _place, name, table):
         import bson
         options = bson.codec_options.CodecOptions(datetime_conversion=bson.codec_options.DatetimeConversion.DATETIME_MS)
         there = self.server("mongodb").client()[name].get_collection(table, codec_options=options)
-        return {int(str(document.get("id", document["_id"]))): self.of_bson(document.get("v", None if "id" in document or not isinstance(document["_id"], dict) else document["_id"].get("v")))
+        return {int(str(document.get("id", document["_id"]))): self.of_bson(document.get("v",
+            None if "id" in document or not isinstance(document["_id"], dict) else document["_id"].get("v")))
                 for document in there.find()}
 
     def of_bson(self, value):
@@ -270,13 +323,20 @@ class AgainstRun(foresees.Places):
     def read_cassandra(self, _place, name, table):
         cassandra = engines.of("cassandra")
         found = {}
-        timed = dict(self.server("cassandra").ask("system_schema", "SELECT column_name, type FROM columns WHERE keyspace_name = %s AND table_name = %s", name, table))["v"] == "timestamp"
-        for number, value in self.server("cassandra").ask(name, 'SELECT id, %s FROM "%s"' % ("toUnixTimestamp(v)" if timed else "v", table)):
+        timed = dict(self.server("cassandra").ask("system_schema",
+                                                  "SELECT column_name, type FROM columns WHERE keyspace_name = %s AND "
+                                                  "table_name = %s", name, table))["v"] == "timestamp"
+        for number, value in self.server("cassandra").ask(name,
+                                                          'SELECT id, %s FROM "%s"' % ("toUnixTimestamp(v)" if timed
+                                                              else "v", table)):
             if timed and value is not None:   # Python has no years beyond 9999
                 found[int(number)] = "text", cassandra.moment_text(value)
                 continue
-            plain = self.of_python(value) if value is None or isinstance(value, (bool, bytes, str, int, float)) else ("json", [self.nested(one) for one in value]) if isinstance(value, (list, tuple, collections.abc.Set)) \
-                else ("text", cassandra.text_of(value)) if not hasattr(value, "keys") else ("json", {str(name): self.nested(one) for name, one in value.items()})
+            plain = (self.of_python(value) if value is None or isinstance(value, (bool, bytes, str, int, float))
+                     else ("json", [self.nested(one) for one in value])
+                     if isinstance(value, (list, tuple, collections.abc.Set))
+                     else ("text", cassandra.text_of(value)) if not hasattr(value, "keys")
+                     else ("json", {str(name): self.nested(one) for name, one in value.items()}))
             found[int(number)] = ("number", str(value)) if isinstance(value, hard_values.decimal.Decimal) else plain
         return found
 
@@ -287,20 +347,25 @@ class AgainstRun(foresees.Places):
 
     def read_redis(self, _place, name, table):
         found = {}
-        for note, held in [one for noted, one in engines.of("redis").everything((self.server("redis"), name)).items() if noted == table]:
+        for note, held in [one for noted, one in engines.of("redis").everything((self.server("redis"), name)).items()
+                           if noted == table]:
             for fields in held.values():
                 value = fields.get(b"v")
                 raw = note["columns"].get("v") == "bytes"
-                found[int(fields[b"id"])] = ("null", None) if value is None else ("bytes", value.hex()) if raw else ("text", value.decode("utf-8", "surrogateescape"))
+                found[int(fields[b"id"])] = ("null", None) if value is None else ("bytes",
+                    value.hex()) if raw else ("text", value.decode("utf-8", "surrogateescape"))
         return found
 
     def read_opensearch(self, _place, name, table):
         found = {}
-        for kinds, held in [one for noted, one in engines.of("opensearch").everything((self.server("opensearch"), name)).items() if noted == table]:
+        for kinds, held in [one for noted, one in engines.of("opensearch").everything((self.server("opensearch"),
+            name)).items() if noted == table]:
             for document in held.values():
                 value = document.get("v")
                 raw = (kinds.get("v") or "").startswith("bytes") and isinstance(value, str)
-                found[int(document["id"])] = ("bytes", hard_values.base64.b64decode(value).hex()) if raw else self.of_python(value)
+                found[int(document["id"])] = ("bytes",
+                                              hard_values.base64.b64decode(value).hex()) if raw else self.of_python(
+                                                  value)
         return found
 
     # --- the source
@@ -318,7 +383,8 @@ class AgainstRun(foresees.Places):
                     db.execute(statement)
             return "sqlite:" + self.path("source.db"), None
         name = self.server(source).database()
-        self.server(source).ask(name, ";\n".join([POSTGRES_TYPES, SESSIONS[source], *script] if source == "postgres" else [SESSIONS[source], *script]))
+        self.server(source).ask(name, ";\n".join([POSTGRES_TYPES, SESSIONS[source], *script] if source == "postgres"
+                                                 else [SESSIONS[source], *script]))
         return self.server(source).uri(name), name
 
     def make_files(self, source, tables):
@@ -327,19 +393,25 @@ class AgainstRun(foresees.Places):
             os.makedirs(self.path("source", table.name))
             if table.declared is not None:
                 columns = [{"name": "id", "type": "int64", "null": False}, {"name": "v", **table.declared}]
-                self.write(os.path.join("source", "_transhume", "tables", table.name + ".json"), json.dumps({"format": 1, "key": table.key(), "columns": columns}))
-            lines = ['{"id":%d,"v":%s}\n' % one for one in enumerate(table.literals, 1)] if source == "jsonl" else ["id,v\n", *("%d,%s\n" % one for one in enumerate(table.literals, 1))]
+                self.write(os.path.join("source", "_transhume", "tables", table.name + ".json"),
+                           json.dumps({"format": 1, "key": table.key(), "columns": columns}))
+            lines = ['{"id":%d,"v":%s}\n' % one for one in enumerate(table.literals,
+                                                                     1)] if source == "jsonl" else ["id,v\n",
+                                                                         *("%d,%s\n" % one
+                                                                           for one in enumerate(table.literals, 1))]
             self.write(os.path.join("source", table.name, "part-1." + source), "".join(lines))
         return "%s:%s" % (source, self.path("source"))
 
     def meant(self, source, place, name, table):
         """{id: (tag, value)} of the source."""
         if source == "jsonl":
-            return {number: self.of_json((table.declared or {}).get("type"), hard_values.parse_json(literal)[1]) for number, literal in enumerate(table.literals, 1)}
+            return {number: self.of_json((table.declared or {}).get("type"), hard_values.parse_json(literal)[1])
+                    for number, literal in enumerate(table.literals, 1)}
         if source == "csv":
             of_bytes = (table.declared or {}).get("type") == "bytes"
             fields = [csv_field(literal) for literal in table.literals]
-            return {number: ("null", None) if not quoted and text == "" else ("bytes", text[2:]) if text.startswith("\\x") and (of_bytes or not quoted) and table.of != "csvtext" else ("text", text)
+            return {number: ("null", None) if not quoted and text == "" else ("bytes", text[2:])
+                    if text.startswith("\\x") and (of_bytes or not quoted) and table.of != "csvtext" else ("text", text)
                     for number, (quoted, text) in enumerate(fields, 1)}
         return self.contents(source, place, name, table.name)
 
@@ -349,7 +421,9 @@ class AgainstRun(foresees.Places):
         columns = {table.name: table.column for table in tables}
         if target == "opensearch":
             for table, mapping in columns.items():
-                self.server(target).ask("PUT", "/%s%s" % (self.name, table), {"mappings": {"dynamic": False, "properties": {"id": {"type": "long"}, "v": mapping}}})
+                self.server(target).ask("PUT", "/%s%s" % (self.name, table),
+                                        {"mappings": {"dynamic": False,
+                                                      "properties": {"id": {"type": "long"}, "v": mapping}}})
         elif target in EXISTING:
             script = [] if target != "postgres" else [POSTGRES_TYPES]
             for table in tables:
@@ -357,15 +431,19 @@ class AgainstRun(foresees.Places):
                 declared, _, check = table.column.partition(" CHECK")
                 end = " STRICT" if "STRICT" in declared else ""
                 declared = declared.partition(" /*")[0]
-                script.append("CREATE TABLE %s (id %s PRIMARY KEY, v %s%s%s)%s" % (("`%s`" if target == "mysql" else '"%s"') % table.name, "INTEGER" if target == "sqlite" else "bigint", declared, limits,
-                                                                             " CHECK" + check if check else "", end))
+                script.append("CREATE TABLE %s (id %s PRIMARY KEY, v %s%s%s)%s"
+                              % (("`%s`" if target == "mysql" else '"%s"') % table.name,
+                                 "INTEGER" if target == "sqlite" else "bigint", declared, limits,
+                                                                                           " CHECK" + check if check
+                                 else "", end))
             self.run_script(target, place, script)
         else:
             path = self.path("seed.db")
             with contextlib.closing(sqlite3.connect(path)) as db, db:
                 for table in tables:
                     db.execute('CREATE TABLE "%s" (id INTEGER PRIMARY KEY, v %s)' % (table.name, table.column))
-            self.run_program("migrate", "--quiet", "--state", self.path(".seed"), "sqlite:" + path, place, env=servers.aws_environment(self.folder))
+            self.run_program("migrate", "--quiet", "--state", self.path(".seed"), "sqlite:" + path, place,
+                             env=servers.aws_environment(self.folder))
 
     def run_script(self, target, place, script):
         if target == "sqlite":
@@ -374,14 +452,16 @@ class AgainstRun(foresees.Places):
         elif target == "duckdb":
             self.oracle(test_duckdb.ORACLE, place.partition(":")[2], *script, "SELECT 1")
         else:
-            getattr(self.server(target), "run_script" if target == "cassandra" else "ask")(self.name, ";\n".join(script))
+            getattr(self.server(target), "run_script" if target == "cassandra" else "ask")(self.name,
+                ";\n".join(script))
 
     # --- the comparison
 
     def compare(self, source, target, there, seed):
         drawn = random.Random(seed)
         names = drawn.sample(sorted(hard_values.KINDS[source]), PAIRS_OF_A_CASE)
-        tables = [Drawn("t%d_%s" % (number, kind), kind, drawn, source, target, there) for number, kind in enumerate(names)]
+        tables = [Drawn("t%d_%s" % (number, kind), kind, drawn, source, target, there)
+                  for number, kind in enumerate(names)]
         first, name = self.make(source, tables)
         second = self.place(target)
         if there:
@@ -401,15 +481,19 @@ class AgainstRun(foresees.Places):
                 break
             lines = report.get("problems") or checked.err.split("\n")
             refused = {table.name: line for table in tables if table.name not in left_out for line in lines
-                       if (line.startswith(table.name + ": ") or "'%s'" % table.name in line) and "would be rejected" not in line}
+                       if (line.startswith(table.name + ": ") or "'%s'" % table.name in line)
+                       and "would be rejected" not in line}
             ran = support.transhume("migrate", "--quiet", *arguments, cwd=self.folder, env=environment)
             if not refused or ran.code != checked.code:
-                self.fail("check: %d %s\nmigrate: %d %s" % (checked.code, "\n".join(report.get("problems", [])) or checked.err, ran.code, ran.err))
+                self.fail("check: %d %s\nmigrate: %d %s" % (checked.code,
+                                                            "\n".join(report.get("problems", [])) or checked.err,
+                                                            ran.code, ran.err))
             left_out.update(refused)
             if len(left_out) == len(tables):
                 return []
         result = support.transhume("migrate", "--quiet", *arguments, cwd=self.folder, env=environment)
-        self.assertIn(result.code, (0, 1), "%s\ncheck said %d: %s" % (result.err, checked.code, "\n".join(report["problems"])))
+        self.assertIn(result.code, (0, 1), "%s\ncheck said %d: %s" % (result.err, checked.code,
+                                                                      "\n".join(report["problems"])))
         rejected, told = collections.defaultdict(collections.Counter), collections.defaultdict(collections.Counter)
         gone = collections.defaultdict(set)
         reasons = collections.defaultdict(list)
@@ -424,11 +508,14 @@ class AgainstRun(foresees.Places):
         for table in tables:
             if table.name in left_out:
                 continue
-            what = (table.kind, table.declared, table.column, table.limits, table.shape, [literal[:60] for literal in table.literals])
+            what = (table.kind, table.declared, table.column, table.limits, table.shape,
+                    [literal[:60] for literal in table.literals])
             if told[table.name] != rejected[table.name]:
-                wrong.append(("foreseen", what, dict(told[table.name]), "happened", dict(rejected[table.name]), reasons[table.name][:3],
+                wrong.append(("foreseen", what, dict(told[table.name]), "happened", dict(rejected[table.name]),
+                              reasons[table.name][:3],
                               [one["reason"] for one in report["rejects"] if one["entity"] == table.name][:3]))
-            wrong += [(*one, *what) for one in self.unlike(source, first, name, target, second, table, gone[table.name], said)]
+            wrong += [(*one, *what) for one in self.unlike(source, first, name, target, second, table, gone[table.name],
+                                                           said)]
         if checked.code != result.code:
             wrong.append(("exit statuses", checked.code, result.code, said))
         return wrong
@@ -440,13 +527,16 @@ class AgainstRun(foresees.Places):
         found = self.contents(target, second, getattr(self, "name", None), table.name)
         for number, value in meant.items():
             if (number in found) == (number in gone):
-                yield ("lost" if number not in found else "rejected, but there", value[0], str(value[1])[:80], found.get(number))
-            elif number in found and not self.is_same(table, value, found[number], target) and table.name + "." not in said:
+                yield ("lost" if number not in found else "rejected, but there", value[0], str(value[1])[:80],
+                       found.get(number))
+            elif number in found and not self.is_same(table, value, found[number],
+                                                      target) and table.name + "." not in said:
                 yield ("another value", value[0], str(value[1])[:80], found[number][0], str(found[number][1])[:80])
 
     @staticmethod
     def is_same(table, value, found, target):
-        if table.column is None and value[0] == "text" and table.of in ("text", "csvtext") and found[0] not in ("text", "bytes"):
+        if table.column is None and value[0] == "text" and table.of in ("text", "csvtext") and found[0] not in ("text",
+            "bytes"):
             return False
         return hard_values.same(table.of, value, found)
 
@@ -457,14 +547,16 @@ def csv_field(literal):
 
 
 def add_cases():
-    combinations = [(source, target, there) for source in hard_values.KINDS for target in foresees.TARGETS for there in (False, True) if not (there and target in foresees.FOLDERS)]
+    combinations = [(source, target, there) for source in hard_values.KINDS for target in foresees.TARGETS
+                    for there in (False, True) if not (there and target in foresees.FOLDERS)]
     draw = random.Random("%d against run" % support.SEED)
     draw.shuffle(combinations)
     for number, (source, target, there) in enumerate(combinations[:CASES]):
         def test(self, source=source, target=target, there=there, number=number):
             wrong = self.compare(source, target, there, "%d %d against run" % (support.SEED, number))
             self.assertEqual(wrong, [], "\n" + "\n".join(map(str, wrong)))
-        setattr(AgainstRun, "test_%02d_%s_into_%s_%s" % (number, source, target.replace("-", "_"), "there" if there else "new"), test)
+        setattr(AgainstRun, "test_%02d_%s_into_%s_%s" % (number, source, target.replace("-", "_"),
+                                                         "there" if there else "new"), test)
 
 
 add_cases()

@@ -1,7 +1,10 @@
-"""A copy, a repair of it, and the repair's rollback: afterwards the copy is what the state folder is about, as before the repair.
+"""A copy, a repair of it, and the repair's rollback: afterwards the copy is what the state folder is about, as before
+the repair.
 
-Each of the three is carried out whole or killed at a failpoint, and gone on with; then status, report, resume and validate are asked about
-the copy, and finish forgets it or a rollback takes it back. `make test` kills each at one place drawn by a seed, `make soak` at every one.
+Each of the three is carried out whole or killed at a failpoint, and gone on with; then status, report, resume and
+validate are asked about
+the copy, and finish forgets it or a rollback takes it back. `make test` kills each at one place drawn by a seed, `make
+soak` at every one.
 """
 import itertools
 import json
@@ -30,7 +33,9 @@ REPAIR_BEGUN = "engine.after_claim"
 
 
 class CopyBelow:
-    """Brings: target() of the program, clear(), damage(), rows(), and leftovers(): what of the program's is in the target."""
+    """
+    Brings: target() of the program, clear(), damage(), rows(), and leftovers(): what of the program's is in the target.
+    """
     one_database_each = True
 
     PAIR = ""
@@ -68,7 +73,8 @@ class CopyBelow:
         repair = self.reached(*REPAIR, *self.pair)
         rollback = self.reached("rollback", "--run", self.run_id(), "--confirm")
         self.assertIn((REPAIR_BEGUN, 1), repair)
-        self.assertTrue({"rollback.before_forget", "rollback.before_retire", "rollback.before_recall"} <= {name for name, _ in rollback})
+        self.assertTrue({"rollback.before_forget", "rollback.before_retire",
+                         "rollback.before_recall"} <= {name for name, _ in rollback})
         return repair, rollback
 
     def test_it_is_known(self):
@@ -78,7 +84,8 @@ class CopyBelow:
             rollbacks = rollback if killed[2] and support.SOAK else [self.random.choice(rollback)]
             cases = itertools.zip_longest(repairs, rollbacks)   # each of both once
             for repair_at, rollback_at in cases:
-                repair_at, rollback_at = repair_at or self.random.choice(repair), rollback_at or self.random.choice(rollback)
+                repair_at, rollback_at = repair_at or self.random.choice(repair), rollback_at or self.random.choice(
+                    rollback)
                 fault = "kill-rollback" if killed[2] else "kill-repair" if killed[1] else "kill"
                 with self.subTest(killed=killed, repair=repair_at, rollback=rollback_at):
                     if any(killed):
@@ -167,10 +174,14 @@ class Sqlite(CopyBelow, support.TestCase):
                 os.remove(self.path(name))
 
     def damage(self):
-        support.make_sqlite(self.path("copy.db"), "UPDATE herd SET wool = 'shorn' WHERE id = 40; DELETE FROM herd WHERE id = 7; INSERT INTO herd VALUES (1000, 'extra')")
+        support.make_sqlite(self.path("copy.db"),
+                            "UPDATE herd SET wool = 'shorn' WHERE id = 40; DELETE FROM herd WHERE id = 7; "
+                            "INSERT INTO herd VALUES (1000, 'extra')")
 
     def mend(self):
-        support.make_sqlite(self.path("copy.db"), "UPDATE herd SET wool = 'wool 40' WHERE id = 40; INSERT INTO herd VALUES (7, 'wool 7'); DELETE FROM herd WHERE id = 1000")
+        support.make_sqlite(self.path("copy.db"),
+                            "UPDATE herd SET wool = 'wool 40' WHERE id = 40; INSERT INTO herd VALUES (7, 'wool 7'); "
+                            "DELETE FROM herd WHERE id = 1000")
 
     def query(self, sql):
         if not os.path.exists(self.path("copy.db")):
@@ -209,7 +220,8 @@ class Folder(CopyBelow, support.TestCase):
         path, text = next((path, text) for path, text in self.kept.items() if '"wool 40"' in text)
         lines = [line for line in text.splitlines(True) if '"wool 38"' not in line]
         with open(path, "w", encoding="utf-8") as file:
-            file.write("".join(lines).replace('"wool 40"', '"shorn"') + '{"Item":{"id":{"N":"1000"},"wool":{"S":"extra"}}}\n')
+            file.write("".join(lines).replace('"wool 40"', '"shorn"')
+                       + '{"Item":{"id":{"N":"1000"},"wool":{"S":"extra"}}}\n')
 
     def mend(self):
         for path, text in self.kept.items():
@@ -221,7 +233,8 @@ class Folder(CopyBelow, support.TestCase):
         return sorted((int(item["id"]["N"]), item["wool"]["S"]) for item in items)
 
     def leftovers(self):
-        return [name for name in os.listdir(self.path("out")) if "transhume" in name and os.listdir(self.path("out", name)) != ["tables"]]
+        return [name for name in os.listdir(self.path("out")) if "transhume" in name
+                and os.listdir(self.path("out", name)) != ["tables"]]
 
 
 class Postgres(CopyBelow, support.TestCase):
@@ -239,10 +252,14 @@ class Postgres(CopyBelow, support.TestCase):
         self.server.psql(self.name, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
     def damage(self):
-        self.server.psql(self.name, "UPDATE herd SET wool = 'shorn' WHERE id = 40; DELETE FROM herd WHERE id = 7; INSERT INTO herd VALUES (1000, 'extra')")
+        self.server.psql(self.name,
+                         "UPDATE herd SET wool = 'shorn' WHERE id = 40; DELETE FROM herd WHERE id = 7; "
+                         "INSERT INTO herd VALUES (1000, 'extra')")
 
     def mend(self):
-        self.server.psql(self.name, "UPDATE herd SET wool = 'wool 40' WHERE id = 40; INSERT INTO herd VALUES (7, 'wool 7'); DELETE FROM herd WHERE id = 1000")
+        self.server.psql(self.name,
+                         "UPDATE herd SET wool = 'wool 40' WHERE id = 40; INSERT INTO herd VALUES (7, 'wool 7'); "
+                         "DELETE FROM herd WHERE id = 1000")
 
     def rows(self):
         there = self.server.psql(self.name, "SELECT to_regclass('herd') IS NOT NULL")[0][0] == "t"

@@ -1,6 +1,7 @@
 """A disk that becomes full while a folder of files is written: data, ledger, definitions.
 
-From one call on every call of its kind fails with ENOSPC, as on a disk that stays full. The run ends with exit status 3,
+From one call on every call of its kind fails with ENOSPC, as on a disk that stays full. The run ends with exit status
+3,
 one clear line and what to do, never with rejects; once there is room, a resume makes the target whole.
 """
 import errno

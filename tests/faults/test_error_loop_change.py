@@ -112,7 +112,8 @@ class LoopOnMariadb(ChangeLoop, test_kill_change_mysql.KillOnMariadb):
         for action in error_loop.ACTIONS:
             for occurrence in range(middle - 1, middle + 3):
                 with self.subTest(action=action, occurrence=occurrence):
-                    self.fail_once(command, error_loop.Case("mysql.before_history", action, occurrence), before, expected)
+                    self.fail_once(command, error_loop.Case("mysql.before_history", action, occurrence), before,
+                                   expected)
 
 
 if __name__ == "__main__":

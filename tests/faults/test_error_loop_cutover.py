@@ -1,8 +1,10 @@
 """
-The error loop (error_loop.py) of the end of following: cutover, cutover --reverse, cutover --back of either, following the
+The error loop (error_loop.py) of the end of following: cutover, cutover --reverse, cutover --back of either, following
+the
 way back, cutover --abandon, and finish behind it.
 
-Behind each failure the source's writers can write, or the last line says that they can't; the next command lets them in.
+Behind each failure the source's writers can write, or the last line says that they can't; the next command lets them
+in.
 """
 import unittest
 

@@ -53,7 +53,8 @@ class Resync(OfFollowed):
 
 class Refresh(OfFollowed):
     """What somebody broke in the target is put right."""
-    WORDS = ("follow", "--catch-up", *(word for table in ("account", "entry", "churn") for word in ("--refresh", table)))
+    WORDS = ("follow", "--catch-up", *(word for table in ("account", "entry", "churn")
+                                       for word in ("--refresh", table)))
 
     def begin(self, place):
         super().begin(place)

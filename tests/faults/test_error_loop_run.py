@@ -303,7 +303,8 @@ def elsewhere():
             inherited = {name: None for name in dir(base) if name.startswith("test_")}
             wanted = {name: getattr(base, name) for name in tests if name not in WITHOUT.get((loop, pair), ())}
             if wanted:
-                yield type("%sIn%s" % (loop, pair), (mixin, base), {**inherited, **wanted, "__module__": __name__, "most": MOST})
+                yield type("%sIn%s" % (loop, pair), (mixin, base),
+                           {**inherited, **wanted, "__module__": __name__, "most": MOST})
 
 
 ELSEWHERE = {kind.__name__: kind for kind in elsewhere()}

@@ -176,7 +176,9 @@ def a_test(kind, *arguments):
 
 
 def tests_of_each():
-    """{name: test} of those of LoopOnMariadb, of which an ordinary run has as many of an act as the others have kinds."""
+    """
+    {name: test} of those of LoopOnMariadb, of which an ordinary run has as many of an act as the others have kinds.
+    """
     found = {}
     for act, kinds in (("up", [kind for kind in LoopOnMariadb.KINDS if kind not in ("slow", "broken")]),
             ("down", ("plain", "kept", "kept apart"))):

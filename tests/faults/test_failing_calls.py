@@ -1,7 +1,8 @@
 """Calls of the C library that fail: reads, writes, syncs, renames, opens, closes, one or more, anywhere in a run.
 
 Whatever fails, the program ends with a word and a documented exit status, never by a signal, and what it left is
-resumed to equal contents. What a signal cut short (EINTR) is done again and is nobody's failure. `make test` tries a seeded sample, `make soak` many more.
+resumed to equal contents. What a signal cut short (EINTR) is done again and is nobody's failure. `make test` tries a
+seeded sample, `make soak` many more.
 """
 import errno
 import os
@@ -17,9 +18,11 @@ import support
 
 CASES = 400 if support.SOAK else 7
 CASES_LEAST = 7  # of them one at least is noticed
-TEST_SECONDS = 110  # of the soak: the tests of a module stay below its time limit of 600 s; other seeds go on from there
+# of the soak: the tests of a module stay below its time limit of 600 s; other seeds go on from there
+TEST_SECONDS = 110
 CALLS = {"read": (errno.EIO, errno.EINTR), "write": (*failing.ANYTHING, errno.EINTR), "short": failing.ANYTHING,
-         "sync": failing.ANYTHING, "rename": failing.ANYTHING, "open": (errno.EMFILE, errno.EIO, errno.ENOSPC, errno.EINTR),
+         "sync": failing.ANYTHING, "rename": failing.ANYTHING,
+         "open": (errno.EMFILE, errno.EIO, errno.ENOSPC, errno.EINTR),
          "close": (errno.EIO, errno.EINTR)}
 UNNOTICED = "close"  # of what was synced before
 SCRIPT = """
@@ -116,7 +119,8 @@ class FailingCalls(failing.FailingTestCase):
                     case = (call, 0, 1000000, numbers[0])
                 with self.case(matrix.pair_of(self), "call", case=case):
                     failures += self.one_case(arguments, left, check, case)
-            self.assertGreater(failures + (tried < CASES_LEAST or call == UNNOTICED), 0, "no %s that failed was noticed" % call)
+            self.assertGreater(failures + (tried < CASES_LEAST or call == UNNOTICED), 0,
+                               "no %s that failed was noticed" % call)
 
     def one_case(self, arguments, left, check, case):
         self.clean(*left, ".transhume")
@@ -130,12 +134,14 @@ class FailingCalls(failing.FailingTestCase):
 
     def test_sqlite(self):
         for way in ((), ("--no-express", "--jobs", "2")):
-            self.every_call(["--chunk-rows", "100", *way, "source.db", "sqlite:copy.db"], ("copy.db", "copy.db-journal"),
+            self.every_call(["--chunk-rows", "100", *way, "source.db", "sqlite:copy.db"],
+                            ("copy.db", "copy.db-journal"),
                             lambda: self.assert_same_sqlite(self.path("source.db"), self.path("copy.db")))
 
     def test_dynamodb_json(self):
         arguments = ["--plan", "plan.yaml", "--chunk-rows", "100"]
-        expected = failing.family(self.path("source.db"), lambda row, children: {**row, "children": children, "count": len(children)},
+        expected = failing.family(self.path("source.db"), lambda row, children: {**row, "children": children,
+            "count": len(children)},
                                   lambda row, parent: {"mother": parent["name"], "n": row["n"]})
         self.assertEqual(len(expected["family"]), 800)
         self.every_call(arguments, ("out",), lambda: self.assertEqual(
@@ -149,7 +155,8 @@ class FailingCalls(failing.FailingTestCase):
         self.run_program("migrate", *arguments)
         os.rename(self.path("copy.db"), self.path("expected.db"))
         support.make_sqlite(self.path("computed.db"), BACK_COMPUTED % self.path("source.db"))
-        rows.assert_same(self, engines.sqlite.contents(self.path("computed.db")), engines.sqlite.contents(self.path("expected.db")))
+        rows.assert_same(self, engines.sqlite.contents(self.path("computed.db")),
+                         engines.sqlite.contents(self.path("expected.db")))
         self.every_call(arguments, ("copy.db", "copy.db-journal"), lambda: self.assert_same_sqlite(
             self.path("expected.db"), self.path("copy.db")))
 
@@ -160,8 +167,10 @@ class FailingCheck(failing.FailingTestCase):
     """Of foreign keys, once all is loaded: what can't be read ends the run, and is no warning."""
 
     def test_reads(self):
-        support.make_sqlite(self.path("keys.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p);"
-                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO p SELECT i FROM n;"
+        support.make_sqlite(self.path("keys.db"),
+                            "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p);"
+                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT "
+                            "INTO p SELECT i FROM n;"
                             "INSERT INTO c SELECT id FROM p;")
         reads = self.calls("read", "migrate", "keys.db", "sqlite:copy.db", path="copy.db")
         told = 0
@@ -170,7 +179,8 @@ class FailingCheck(failing.FailingTestCase):
             # The read ahead fails, and that of the page itself.
             case = ("read", at, 2, errno.EIO)
             with self.case(matrix.pair_of(self), "call", case=case):
-                result = support.transhume("migrate", "keys.db", "sqlite:copy.db", cwd=self.folder, env=self.failing(*case, "copy.db"))
+                result = support.transhume("migrate", "keys.db", "sqlite:copy.db", cwd=self.folder,
+                                           env=self.failing(*case, "copy.db"))
                 self.assertIn(result.code, (0, 3), result.err)
                 self.assertNotIn("warning: table c: its foreign keys can't be checked", result.err)
                 told += "error: copy.db: its foreign keys can't be checked (disk I/O error)" in result.err

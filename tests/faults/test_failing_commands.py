@@ -56,7 +56,8 @@ class FailingCommands(failing.FailingTestCase):
     def each_call(self, arguments, before, after, code=0, env=None, paths=(None,), unnoticed=False):
         """
         `before` makes what there is, `after(result)` looks at what is left, and says it again if need be. Exit status
-        `code`, or 3; 2 where a file that names what is meant can't be opened or read. `paths`: on whose files calls fail.
+        `code`, or 3; 2 where a file that names what is meant can't be opened or read. `paths`: on whose files calls
+        fail.
         """
         generator = random.Random("%d/%s/%s" % (support.SEED, self.id(), arguments[0]))
         noticed = 0
@@ -69,7 +70,8 @@ class FailingCommands(failing.FailingTestCase):
                     number = generator.choice(CALLS[call])
                     count = generator.choice((1, 1, 1, 3, 3 if number == errno.EINTR else 1000000))
                     before()
-                    with self.case("any command", "call", command=arguments, call=call, at=at, count=count, number=number, path=path):
+                    with self.case("any command", "call", command=arguments, call=call, at=at, count=count,
+                                   number=number, path=path):
                         noticed += self.one_case(arguments, code, after, env, (call, at, count, number, path))
                     if support.SOAK and time.monotonic() > deadline:
                         break
@@ -119,7 +121,8 @@ class FailingCommands(failing.FailingTestCase):
         for level in ("hash", "full"):
             self.run_program("validate", "--jobs", "1", "--level", level, *PAIR, code=-9,
                              env={"TRANSHUME_FAILPOINT": hurry + ",verify.checkpoint_written:kill:2"})
-            self.validated("--level", level, code=1, env={"TRANSHUME_FAILPOINT": hurry}, paths=("checkpoint", "/spill/"), unnoticed=True)
+            self.validated("--level", level, code=1, env={"TRANSHUME_FAILPOINT": hurry},
+                           paths=("checkpoint", "/spill/"), unnoticed=True)
 
     def test_validate_with_its_spill(self):
         """What is compared takes more than what is kept in memory."""
@@ -213,7 +216,8 @@ class FailingCommands(failing.FailingTestCase):
         support.make_sqlite(self.path("copy.db"), OLD)
         shutil.copyfile(self.path("copy.db"), self.path("before.db"))
         self.run_program("migrate", "--existing", "upsert", *PAIR)
-        self.taken_back(COPY, lambda: self.assert_same_sqlite(self.path("before.db"), self.path("copy.db")), (None, "/.transhume"))
+        self.taken_back(COPY, lambda: self.assert_same_sqlite(self.path("before.db"), self.path("copy.db")),
+                        (None, "/.transhume"))
 
     def test_rollback_of_a_folder(self):
         """By files that were set aside."""
@@ -232,7 +236,8 @@ class FailingCommands(failing.FailingTestCase):
             self.assert_same_sqlite(self.path("source.db"), self.path("copy.db"))
             self.assertIn("no ledger", self.run_program("finish", "--confirm").out)
             with support.open_sqlite(self.path("copy.db")) as database:
-                self.assertEqual(database.execute("SELECT name FROM sqlite_schema WHERE name LIKE '%transhume%'").fetchall(), [])
+                self.assertEqual(database.execute(
+                    "SELECT name FROM sqlite_schema WHERE name LIKE '%transhume%'").fetchall(), [])
 
         self.run_program("migrate", *PAIR)
         self.run_program("validate", *PAIR)
@@ -275,7 +280,8 @@ class FailingCommands(failing.FailingTestCase):
         self.each_call(["status", "--json"], lambda: None, lambda result: None)
 
     def test_resume(self):
-        self.run_program("migrate", "--chunk-rows", "50", *PAIR, code=3, env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:3"})
+        self.run_program("migrate", "--chunk-rows", "50", *PAIR, code=3,
+                         env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:3"})
 
         def after(result):
             if result.code != 0:

@@ -36,7 +36,8 @@ class FailingJsonl(Calls):
         shutil.rmtree(self.path("lines", "_transhume"))
         arguments = ["--chunk-rows", "100", "--jobs", "2", "jsonl:lines", "copy.db"]
         self.run_program("migrate", *arguments)
-        held = rows.bytes_as_texts(engines.sqlite.contents(self.path("source.db")), lambda data: base64.b64encode(data).decode())
+        held = rows.bytes_as_texts(engines.sqlite.contents(self.path("source.db")),
+                                   lambda data: base64.b64encode(data).decode())
         rows.assert_same(self, held, engines.sqlite.contents(self.path("copy.db")))
         os.rename(self.path("copy.db"), self.path("expected.db"))
         self.every_call(arguments, ("copy.db", "copy.db-journal"),

@@ -14,7 +14,8 @@ import support
 
 PART = 1 if support.SOAK else 13
 FEW = 60   # of so few calls more are tried
-CALLS = (("read", errno.EIO), ("write", errno.EIO), ("write", errno.ENOSPC), ("short", errno.ENOSPC), ("sync", errno.EIO),
+CALLS = (("read", errno.EIO), ("write", errno.EIO), ("write", errno.ENOSPC), ("short", errno.ENOSPC),
+         ("sync", errno.EIO),
          ("open", errno.EIO), ("open", errno.EMFILE), ("cut", errno.EIO), ("close", errno.EIO))
 INTERRUPTED = ("read", "write", "open", "close")
 UNNOTICED = "close"  # of what was synced before
@@ -108,7 +109,8 @@ class FailingLedger(failing.FailingTestCase):
 
     def interrupted(self):
         self.clean("out", ".transhume")
-        self.run_program("migrate", *self.arguments, code=3, env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:3"})
+        self.run_program("migrate", *self.arguments, code=3,
+                         env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:3"})
 
     def test_each_file_and_errno(self):
         self.interrupted()
@@ -121,7 +123,8 @@ class FailingLedger(failing.FailingTestCase):
             for call in ("open", "read"):
                 for number in support.drawn((errno.EIO, errno.EMFILE, errno.ENOSPC), 1, file + call):
                     for at in range(3):
-                        with self.case("sqlite to dynamodb-json", "call", file=file, call=call, errno=errno.errorcode[number], at=at):
+                        with self.case("sqlite to dynamodb-json", "call", file=file, call=call,
+                                       errno=errno.errorcode[number], at=at):
                             interrupted()
                             result = support.transhume("resume", *self.arguments, cwd=self.folder,
                                                        env=self.failing(call, at, 1, number, path=name))

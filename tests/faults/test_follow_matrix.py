@@ -1,7 +1,9 @@
 """The matrix of following: what is written, from where into where, and at which step the process is killed.
 
-Workloads and kills have the names that they have in the design. In the suite each workload, kill, source and target is drawn at least once; a soak draws
-500 combinations by its seed (or TRANSHUME_COMBINATIONS, where the module is run by itself). Whatever the kill, the same command goes on, and the target ends as the source is.
+Workloads and kills have the names that they have in the design. In the suite each workload, kill, source and target is
+drawn at least once; a soak draws
+500 combinations by its seed (or TRANSHUME_COMBINATIONS, where the module is run by itself). Whatever the kill, the same
+command goes on, and the target ends as the source is.
 """
 import glob
 import itertools
@@ -76,21 +78,28 @@ class W3(Workload):
 
     def step(self):
         key = self.pick.randint(1, 4)
-        return [self.pick.choice(["DELETE FROM churn WHERE id = %d" % key, "UPDATE churn SET v = 'u%d' WHERE id = %d" % (self.number, key)]),
-                "DELETE FROM churn WHERE id = %d" % key, "INSERT INTO churn (id, v) VALUES (%d, 'i%d')" % (key, self.number),
-                self.pick.choice(["UPDATE churn SET v = NULL WHERE id = %d" % key, "DELETE FROM churn WHERE id = %d" % (key + 1)])]
+        return [self.pick.choice(["DELETE FROM churn WHERE id = %d" % key,
+                                  "UPDATE churn SET v = 'u%d' WHERE id = %d" % (self.number, key)]),
+                "DELETE FROM churn WHERE id = %d" % key, "INSERT INTO churn (id, v) VALUES (%d, 'i%d')" % (key,
+                    self.number),
+                self.pick.choice(["UPDATE churn SET v = NULL WHERE id = %d" % key,
+                                  "DELETE FROM churn WHERE id = %d" % (key + 1)])]
 
 
 class W4(Workload):
     """Keys that change, and that two rows exchange, with a unique value each."""
-    SCHEMA = "CREATE TABLE swap (id INTEGER PRIMARY KEY, u INTEGER UNIQUE);" + "".join("INSERT INTO swap VALUES (%d, %d);" % (i, i) for i in range(8))
+    SCHEMA = "CREATE TABLE swap (id INTEGER PRIMARY KEY, u INTEGER UNIQUE);" + "".join("INSERT INTO swap VALUES "
+                                                                                       "(%d, %d);" % (i, i)
+        for i in range(8))
     TABLES = {"swap": ("id", "u")}
 
     def step(self):
         one, other = self.pick.sample(range(8), 2)
-        exchange = ["UPDATE swap SET {0} = -1 WHERE {0} = %d" % one, "UPDATE swap SET {0} = %d WHERE {0} = %d" % (one, other),
+        exchange = ["UPDATE swap SET {0} = -1 WHERE {0} = %d" % one,
+                    "UPDATE swap SET {0} = %d WHERE {0} = %d" % (one, other),
                     "UPDATE swap SET {0} = %d WHERE {0} = -1" % other]
-        return [statement.format(column) for column in self.pick.sample(["id", "u"], self.pick.randint(1, 2)) for statement in exchange]
+        return [statement.format(column) for column in self.pick.sample(["id", "u"], self.pick.randint(1, 2))
+                for statement in exchange]
 
 
 class W5(Workload):
@@ -101,34 +110,42 @@ class W5(Workload):
         key = self.pick.randint(1, 5)
         body = "".join(self.pick.choice("abcdefgh") for _ in range(100)) * self.pick.choice([1, 90])
         return ["DELETE FROM doc WHERE id = %d" % (key if self.number % 5 == 0 else -1),
-                {"sqlite": "INSERT OR IGNORE INTO doc (id, body, n) VALUES (%d, '%s', 0)", "mariadb": "INSERT IGNORE INTO doc (id, body, n) VALUES (%d, '%s', 0)",
-                 "postgres": "INSERT INTO doc (id, body, n) VALUES (%d, '%s', 0) ON CONFLICT DO NOTHING"}[self.kind] % (key, body),
+                {"sqlite": "INSERT OR IGNORE INTO doc (id, body, n) VALUES (%d, '%s', 0)",
+                 "mariadb": "INSERT IGNORE INTO doc (id, body, n) VALUES (%d, '%s', 0)",
+                 "postgres": "INSERT INTO doc (id, body, n) VALUES (%d, '%s', 0) ON CONFLICT DO NOTHING"}[self.kind]
+                % (key, body),
                 "UPDATE doc SET n = n + 1 WHERE id = %d" % key,
                 "UPDATE doc SET id = %d WHERE id = %d" % (1000 + self.number, key if self.number % 3 == 0 else -1)]
 
 
 class W6(Workload):
     """Transactions of many rows, of which a part is taken back."""
-    SCHEMA = "CREATE TABLE digit (d INTEGER PRIMARY KEY);" + "".join("INSERT INTO digit VALUES (%d);" % i for i in range(10)) + (
-        "CREATE TABLE big (id INTEGER PRIMARY KEY, v TEXT);")
+    SCHEMA = "CREATE TABLE digit (d INTEGER PRIMARY KEY);" + "".join("INSERT INTO digit VALUES (%d);" % i
+                                                                     for i in range(10)) + (
+                                                                         "CREATE TABLE big (id INTEGER PRIMARY KEY, "
+                                                                         "v TEXT);")
     TABLES, EXCLUDED = {"big": ("id", "v")}, ("--exclude", "digit")
     MADE = "INSERT INTO big (id, v) SELECT %d + a.d + 10 * b.d + 100 * c.d, 'v%d' FROM digit a, digit b, digit c"
 
     def step(self):
         if self.number % 4 != 1:
             return ["UPDATE big SET v = 's%d' WHERE id %% 97 = %d" % (self.number, self.number)]
-        return ["DELETE FROM big WHERE id >= 2000", self.MADE % (1000 * self.number + 10000, self.number), "SAVEPOINT s", "DELETE FROM big",
-                self.MADE % (0, self.number), "ROLLBACK TO SAVEPOINT s", "UPDATE big SET v = 'u%d' WHERE id %% 3 = 0" % self.number]
+        return ["DELETE FROM big WHERE id >= 2000", self.MADE % (1000 * self.number + 10000, self.number),
+                "SAVEPOINT s", "DELETE FROM big",
+                self.MADE % (0, self.number), "ROLLBACK TO SAVEPOINT s",
+                "UPDATE big SET v = 'u%d' WHERE id %% 3 = 0" % self.number]
 
 
 class W7(Workload):
     """A table that is emptied, and one that gets columns."""
-    SCHEMA, TABLES = "CREATE TABLE note (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE emptied (id INTEGER PRIMARY KEY);", {"note": ("id", "v"), "emptied": ("id",)}
+    SCHEMA, TABLES = ("CREATE TABLE note (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE emptied (id INTEGER "
+                      "PRIMARY KEY);", {"note": ("id", "v"), "emptied": ("id",)})
 
     def steps(self, count):
         for _ in range(count):
             self.number += 1
-            statements = ["INSERT INTO note (id, v) VALUES (%d, 'x')" % self.number, "INSERT INTO emptied (id) VALUES (%d)" % self.number]
+            statements = ["INSERT INTO note (id, v) VALUES (%d, 'x')" % self.number,
+                          "INSERT INTO emptied (id) VALUES (%d)" % self.number]
             if self.number % 4 == 3:
                 statements.append("DELETE FROM emptied" if self.kind == "sqlite" else "TRUNCATE TABLE emptied")
             self.side.transaction(statements, True)
@@ -183,7 +200,8 @@ class FollowMatrix(test_follow.WithDynamodb, support.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.servers = {"postgres": postgres.Server(settings=postgres.FOLLOWED), "mariadb": mariadb.Server(settings=mariadb.FOLLOWED)}
+        cls.servers = {"postgres": postgres.Server(settings=postgres.FOLLOWED),
+                       "mariadb": mariadb.Server(settings=mariadb.FOLLOWED)}
         for server in cls.servers.values():
             cls.addClassCleanup(server.stop)
 
@@ -192,7 +210,8 @@ class FollowMatrix(test_follow.WithDynamodb, support.TestCase):
             return test_follow.SqliteSide(self, name)
         if kind == "dynamodb":
             return self.target_side()
-        return test_follow.PostgresSide(self, self.servers[kind], name) if kind == "postgres" else MysqlSide(self.servers[kind])
+        return test_follow.PostgresSide(self, self.servers[kind],
+                                        name) if kind == "postgres" else MysqlSide(self.servers[kind])
 
     def test_each_workload_and_each_kill(self):
         for number, (source, target, workload, kill) in enumerate(combinations(COUNT)):
@@ -207,7 +226,8 @@ class Case:
         self.pick = random.Random("%d %d" % (support.SEED, number))
         self.folder = test.path("case%d" % number)
         os.mkdir(self.folder)
-        self.source, self.target = test.side(source, os.path.join(self.folder, "source.db")), test.side(target, os.path.join(self.folder, "target.db"))
+        self.source, self.target = test.side(source, os.path.join(self.folder, "source.db")), test.side(target,
+            os.path.join(self.folder, "target.db"))
         self.work = WORKLOADS[workload](self.source, source, self.pick)
         self.command, failpoint, occurrences = KILLS[kill]
         if isinstance(failpoint, dict):
@@ -241,7 +261,9 @@ class Case:
         return self.killed(*self.begin_words("--chunk-rows", "10"))
 
     def spool(self):
-        """The last record of the spool, which the source was not told of, is cut, as a crash of the machine leaves it."""
+        """
+        The last record of the spool, which the source was not told of, is cut, as a crash of the machine leaves it.
+        """
         self.work.steps(10)
         stopping = threading.Event()
         writer = threading.Thread(target=self.write_until, args=(stopping,))
@@ -279,7 +301,8 @@ class Case:
         return True
 
     def slow_transaction(self, begun, commit):
-        statements = self.work.step() if not isinstance(self.work, W7) else ["INSERT INTO note (id, v) VALUES (-1, 'slow')"]
+        statements = self.work.step() if not isinstance(self.work,
+                                                        W7) else ["INSERT INTO note (id, v) VALUES (-1, 'slow')"]
         kind = self.work.kind
         self.work.number += 1
         if kind == "sqlite":
@@ -374,7 +397,8 @@ class Case:
     def read(self, side, table, columns):
         asked = "SELECT %s FROM %s" % (", ".join(columns), table)
         if isinstance(side, test_follow.DynamodbSide):
-            found = [[side.text(item.get(name, {"NULL": True})) for name in columns] for item in items.scan(side.client, table)]
+            found = [[side.text(item.get(name, {"NULL": True})) for name in columns]
+                     for item in items.scan(side.client, table)]
         elif isinstance(side, test_follow.SqliteSide):
             with sqlite3.connect("file:%s?mode=rw" % side.path, uri=True, timeout=60) as connection:
                 found = [[None if value is None else str(value) for value in row] for row in connection.execute(asked)]

@@ -14,7 +14,8 @@ class AtTheEnd(support.TestCase):
     def test_killed_when_all_is_done_but_said(self):
         # The run is complete; what it had to say with its exit status is said by the resume.
         support.make_sqlite(self.path("source.db"),
-                            "CREATE TABLE things(id INTEGER PRIMARY KEY, v REAL); INSERT INTO things VALUES (1, 9e999), (2, 5);")
+                            "CREATE TABLE things(id INTEGER PRIMARY KEY, v REAL); INSERT INTO things VALUES (1, "
+                            "9e999), (2, 5);")
         arguments = ["source.db", "dynamodb-json:out"]
         killed = support.kill_at("engine.after_completed", 1, "migrate", *arguments, cwd=self.folder)
         self.assertEqual(killed.code, -9)
@@ -31,7 +32,8 @@ class RolledBack(support.TestCase):
 
     def setUp(self):
         super().setUp()
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'x');")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'x');")
 
     def test_nothing_of_the_ledger_stays(self):
         for target in ("sqlite:copy.db", "csv:out", "jsonl:out/", "dynamodb-json:out"):
@@ -66,7 +68,9 @@ class RolledBack(support.TestCase):
     def test_a_run_that_is_not_the_newest(self):
         for where in ([], ["--state", "elsewhere"]):
             with self.subTest(where=where):
-                support.make_sqlite(self.path("copy.db"), "CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'old');")
+                support.make_sqlite(self.path("copy.db"),
+                                    "CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT); "
+                                    "INSERT INTO things VALUES (1, 'old');")
                 upsert = ["migrate", "--existing", "upsert", "source.db", "copy.db"]
                 self.run_program(*upsert)
                 earlier = self.run_id()
@@ -76,7 +80,8 @@ class RolledBack(support.TestCase):
                 self.assertEqual(support.kill_at("rollback.after_forget", 1, *command, cwd=self.folder).code, -9)
                 for _ in range(2):
                     self.run_program(*command)
-                self.assertEqual(sqlite3.connect(self.path("copy.db")).execute("SELECT v FROM things").fetchall(), [("old",)])
+                self.assertEqual(sqlite3.connect(self.path("copy.db")).execute("SELECT v FROM things").fetchall(),
+                                 [("old",)])
                 os.remove(self.path("copy.db"))
                 shutil.rmtree(self.path(".transhume"))
 
@@ -111,7 +116,8 @@ class Overtaken(support.TestCase):
         self.run_program("migrate", "--state", "late", "source.db", target, code=5, env=self.toy)
 
     def test_and_killed_before_it_saw(self):
-        late = self.stopped("migrate", "--state", "late", "source.db", "dynamodb-json:out", then="engine.after_ledger_create:kill:1")
+        late = self.stopped("migrate", "--state", "late", "source.db", "dynamodb-json:out",
+                            then="engine.after_ledger_create:kill:1")
         self.run_program("migrate", "--state", "early", "source.db", "dynamodb-json:out")
         late.send_signal(signal.SIGCONT)
         self.assertEqual(support.finish(late).code, -signal.SIGKILL)

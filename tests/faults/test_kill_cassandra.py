@@ -1,4 +1,7 @@
-"""The kill matrix where Cassandra is source or target: a node that lives on, read back by the Python driver, lists included."""
+"""
+The kill matrix where Cassandra is source or target: a node that lives on, read back by the Python driver, lists
+included.
+"""
 import contextlib
 import decimal
 import json
@@ -46,12 +49,15 @@ TABLES = ("CREATE TABLE plain (id bigint PRIMARY KEY, a text, b blob, price deci
 def with_tags(held):
     """The shop with the lists that the plan makes, as JSON texts."""
     made = dict(held)
-    made["plain"] = rows.rows_of({**dict(row), "tags": ("text", '["t","%d","t"]' % decimal.Decimal(dict(row)["id"][1]))} for row in held["plain"])
+    made["plain"] = rows.rows_of({**dict(row), "tags": ("text", '["t","%d","t"]' % decimal.Decimal(dict(row)["id"][1]))}
+                                 for row in held["plain"])
     return made
 
 
 class KillCassandra(KillMatrix):
-    """A keyspace for the source and one for the target, which is made anew before each case. Here are SQLite and the toy."""
+    """
+    A keyspace for the source and one for the target, which is made anew before each case. Here are SQLite and the toy.
+    """
 
     @classmethod
     def setUpClass(cls):
@@ -77,32 +83,38 @@ class KillCassandra(KillMatrix):
             self.server.ask(name, statement)
         with contextlib.closing(sqlite3.connect(self.shop)) as db:
             self.server.fill(name, "INSERT INTO plain (id, a, b, price, r, tags) VALUES (?, ?, ?, ?, ?, ?)",
-                             [(number, a, b, decimal.Decimal(repr(price)), r, ["t", str(number), "t"]) for number, a, b, price, r in db.execute("SELECT * FROM plain")])
+                             [(number, a, b, decimal.Decimal(repr(price)), r, ["t", str(number), "t"])
+                              for number, a, b, price, r in db.execute("SELECT * FROM plain")])
             for table, columns in (("pair", "x, y, note"), ("counted", "id, plain_id, u")):
-                self.server.fill(name, "INSERT INTO %s (%s) VALUES (?, ?, ?)" % (table, columns), db.execute("SELECT %s FROM %s" % (columns, table)).fetchall())
+                self.server.fill(name, "INSERT INTO %s (%s) VALUES (?, ?, ?)" % (table, columns),
+                                 db.execute("SELECT %s FROM %s" % (columns, table)).fetchall())
         self.assert_whole(name)
         return self.server.uri(name)
 
     def into_cassandra(self, source, env=None):
         self.empty_target = self.renew_target
         plan = self.write("plan.yaml", PLAN)
-        self.matrix(["--plan", plan, "--state", "state", *OPTIONS, source, self.server.uri(self.target)], lambda _: self.assert_whole(self.target), env)
+        self.matrix(["--plan", plan, "--state", "state", *OPTIONS, source, self.server.uri(self.target)],
+                    lambda _: self.assert_whole(self.target), env)
 
     def test_sqlite_to_cassandra(self):
         self.into_cassandra("sqlite:" + self.shop)
 
     def test_toy_to_cassandra(self):
-        self.assert_code(support.transhume("migrate", "--state", "state-toy", self.shop, "toy:" + self.path("toy"), cwd=self.folder, env=self.toy), 0)
+        self.assert_code(support.transhume("migrate", "--state", "state-toy", self.shop, "toy:" + self.path("toy"),
+                                           cwd=self.folder, env=self.toy), 0)
         self.into_cassandra("toy:" + self.path("toy"), self.toy)
 
     def test_cassandra_to_sqlite(self):
         source = self.filled()
         self.matrix([*OPTIONS, source, "sqlite:copy.db"],
-                    lambda folder: rows.assert_same(self, self.held, engines.sqlite.contents(os.path.join(folder, "copy.db"))))
+                    lambda folder: rows.assert_same(self, self.held,
+                                                    engines.sqlite.contents(os.path.join(folder, "copy.db"))))
 
     def test_cassandra_to_toy(self):
         source = self.filled()
-        self.matrix([*OPTIONS, source, "toy:out"], lambda folder: rows.assert_same(self, self.held, engines.toy.contents(os.path.join(folder, "out"))), self.toy)
+        self.matrix([*OPTIONS, source, "toy:out"], lambda folder: rows.assert_same(self, self.held,
+            engines.toy.contents(os.path.join(folder, "out"))), self.toy)
 
     def test_cassandra_to_cassandra(self):
         source = self.filled()
@@ -111,7 +123,11 @@ class KillCassandra(KillMatrix):
 
 
 class KillSqlCassandra(KillCassandra):
-    test_sqlite_to_cassandra = test_toy_to_cassandra = test_cassandra_to_sqlite = test_cassandra_to_toy = test_cassandra_to_cassandra = None
+    test_sqlite_to_cassandra = None
+    test_toy_to_cassandra = None
+    test_cassandra_to_sqlite = None
+    test_cassandra_to_toy = None
+    test_cassandra_to_cassandra = None
 
     @classmethod
     def setUpClass(cls):
@@ -129,7 +145,8 @@ class KillSqlCassandra(KillCassandra):
     def into_sql(self, kind):
         source, name = self.filled(), self.sql[kind].database()
         expected = self.held if kind == "mysql" else rows.with_each(self.held, as_jsonb)
-        self.empty_target = lambda: self.sql[kind].ask("" if kind == "mysql" else name, EMPTY[kind].replace("TARGET", name))
+        self.empty_target = lambda: self.sql[kind].ask("" if kind == "mysql" else name,
+                                                       EMPTY[kind].replace("TARGET", name))
         self.matrix([*OPTIONS, source, self.sql[kind].uri(name)],
                     lambda _: rows.assert_same(self, expected, getattr(engines, kind).contents(self.sql[kind], name)))
 
@@ -150,7 +167,8 @@ def as_jsonb(of):
     return ("text", json.dumps(json.loads(of[1]))) if of and of[1].startswith('["t"') else of
 
 
-ALL = {name: getattr(KillCassandra, name) for name in dir(KillCassandra) if name.startswith("test_")}   # before any is drawn
+# before any is drawn
+ALL = {name: getattr(KillCassandra, name) for name in dir(KillCassandra) if name.startswith("test_")}
 sample_of_all((KillCassandra, KillSqlCassandra), 1)
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""kill -9 at every failpoint of `transhume change`, for each kind of operation, then the command again: the schema and its rows end as those
+"""kill -9 at every failpoint of `transhume change`, for each kind of operation, then the command again: the schema and
+its rows end as those
 of an undisturbed run, and nobody had to lend a hand. Then the server's own death, and two that begin at once."""
 import os
 import signal
@@ -13,25 +14,36 @@ import support
 import taking_back
 
 CASES = 2   # of a kind and an act
-TABLES = ("CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL, age text, mail varchar(80));\nCREATE INDEX users_age ON users (age);\n"
-          "INSERT INTO users (name, age, mail) SELECT 'u' || g, (g %% 90)::text, 'm' || g FROM generate_series(1, %d) g;\n"
-          "CREATE TABLE posts (id int PRIMARY KEY, user_id int NOT NULL, title text DEFAULT 'none');\nINSERT INTO posts SELECT g, g FROM generate_series(1, 300) g;\n")
+TABLES = ("CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL, age text, "
+          "mail varchar(80));\nCREATE INDEX users_age ON users (age);\n"
+          "INSERT INTO users (name, age, mail) SELECT 'u' || g, (g %% 90)::text, 'm' || g FROM generate_series(1, "
+          "%d) g;\n"
+          "CREATE TABLE posts (id int PRIMARY KEY, user_id int NOT NULL, title text DEFAULT 'none');\nINSERT INTO "
+          "posts SELECT g, g FROM generate_series(1, 300) g;\n")
 KINDS = {
-    "dual": ["alter_column: {table: users, column: age, type: integer, up: age::integer, down: age::text, lossless: true}"],
+    "dual": ["alter_column: {table: users, column: age, type: integer, up: age::integer, down: age::text, "
+             "lossless: true}"],
     "not_null": ["alter_column: {table: users, column: mail, nullable: false}",
-                 "add_column: {table: users, column: {name: loud, type: text, unique: {name: one_loud}}, up: upper(name)}"],
+                 "add_column: {table: users, column: {name: loud, type: text, unique: {name: one_loud}}, "
+                 "up: upper(name)}"],
     "names": ["rename_table: {from: posts, to: articles}", "rename_column: {table: users, from: name, to: full_name}",
               "drop_column: {table: users, column: mail, down: \"'-'\"}"],
-    "constraints": ["create_constraint: {table: posts, name: by, type: foreign_key, columns: [user_id], references: {table: users, column: id}}",
-                    "create_constraint: {table: posts, name: short, type: check, columns: [title], check: length(title) < 9, "
+    "constraints": ["create_constraint: {table: posts, name: by, type: foreign_key, columns: [user_id], "
+                    "references: {table: users, column: id}}",
+                    "create_constraint: {table: posts, name: short, type: check, columns: [title], "
+                    "check: length(title) < 9, "
                     "up: {title: 'left(title, 8)'}, down: {title: title}}",
-                    "create_index: {table: posts, name: by_title, columns: [{column: title}]}", "drop_index: {name: users_age}"],
+                    "create_index: {table: posts, name: by_title, columns: [{column: title}]}",
+                    "drop_index: {name: users_age}"],
     "follow": ["split_table: {table: users, into: contacts, columns: [mail]}",
-               "create_junction: {table: posts, column: user_id, references: {table: users, column: id}, name: authors, left: post_id, right: user_id}"],
-    "tables": ["create_table: {name: pets, columns: [{name: id, type: serial, pk: true}, {name: owner, type: int, references: {table: users, column: id}}]}",
+               "create_junction: {table: posts, column: user_id, references: {table: users, column: id}, "
+               "name: authors, left: post_id, right: user_id}"],
+    "tables": ["create_table: {name: pets, columns: [{name: id, type: serial, pk: true}, {name: owner, type: int, "
+               "references: {table: users, column: id}}]}",
                "drop_table: {name: posts}", "sql: {up: 'CREATE SEQUENCE s', down: 'DROP SEQUENCE s'}"],
 }
-ROWS = ("SELECT * FROM users ORDER BY id", "SELECT * FROM posts ORDER BY 1", "SELECT * FROM articles ORDER BY 1", "SELECT * FROM pets ORDER BY 1",
+ROWS = ("SELECT * FROM users ORDER BY id", "SELECT * FROM posts ORDER BY 1", "SELECT * FROM articles ORDER BY 1",
+        "SELECT * FROM pets ORDER BY 1",
         "SELECT * FROM contacts ORDER BY 1", "SELECT * FROM authors ORDER BY 1, 2")
 
 
@@ -55,7 +67,8 @@ class KillChange:
         return folder, uri
 
     def command(self, act, uri):
-        words = {"start": ("start", "001_c.change.yaml", uri, "--batch-time", self.BATCH), "complete": ("complete", uri, "--confirm"), "abort": ("abort", uri)}
+        words = {"start": ("start", "001_c.change.yaml", uri, "--batch-time", self.BATCH),
+                 "complete": ("complete", uri, "--confirm"), "abort": ("abort", uri)}
         return ("change", *words[act])
 
     def prepare(self, kind, act):
@@ -83,7 +96,8 @@ class KillChange:
     def kill_all(self, act):
         for kind in KINDS:
             expected, counts = self.undisturbed(kind, act)
-            for point, _, occurrence in support.drawn(taking_back.occurrences(counts), CASES, "%s %s" % (self.id(), kind)):
+            for point, _, occurrence in support.drawn(taking_back.occurrences(counts), CASES,
+                                                      "%s %s" % (self.id(), kind)):
                 folder, uri = self.prepare(kind, act)
                 killed = support.kill_at(point, occurrence, *self.command(act, uri), cwd=folder)
                 self.assertEqual(killed.code, -signal.SIGKILL, "%s:%d\n%s" % (point, occurrence, killed.err))
@@ -102,11 +116,13 @@ class KillChange:
         """From wherever it broke off the way back leads to where it began."""
         for kind in KINDS:
             _, counts = self.undisturbed(kind, "start")
-            for point, _, occurrence in support.drawn(taking_back.occurrences(counts), CASES, "%s %s" % (self.id(), kind)):
+            for point, _, occurrence in support.drawn(taking_back.occurrences(counts), CASES,
+                                                      "%s %s" % (self.id(), kind)):
                 folder, uri = self.new(kind)
                 before = self.dump()
                 support.kill_at(point, occurrence, *self.command("start", uri), cwd=folder)
-                begun = self.ask("SELECT to_regclass('_transhume_schema') IS NOT NULL")[0][0] == "t" and self.ask("SELECT count(*) FROM _transhume_schema") != [["0"]]
+                begun = self.ask("SELECT to_regclass('_transhume_schema') IS NOT NULL")[0][0] == "t" and self.ask(
+                    "SELECT count(*) FROM _transhume_schema") != [["0"]]
                 result = support.transhume(*self.command("abort", uri), cwd=folder, time_limit=60)
                 what = "%s killed at %s:%d\n%s" % (kind, point, occurrence, result.err)
                 self.assertEqual(result.code, 0 if begun else 5, what)
@@ -137,14 +153,18 @@ class DeathOfPostgres(KillChange, sql_case.ServerTarget, support.TestCase):
 
     def test_death(self):
         """The server is slain while rows are filled, and while an index is built."""
-        for kind, moment in (("dual", "SELECT 1 FROM _transhume_schema_step WHERE witness LIKE '[%' AND changed > 2000"),
-                             ("not_null", "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE UNIQUE INDEX CONCURRENTLY%' AND state = 'active' AND pid <> pg_backend_pid()")):
+        for kind, moment in (("dual",
+                              "SELECT 1 FROM _transhume_schema_step WHERE witness LIKE '[%' AND changed > 2000"),
+                             ("not_null",
+                              "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE UNIQUE INDEX CONCURRENTLY%' AND "
+                              "state = 'active' AND pid <> pg_backend_pid()")):
             expected, _ = self.undisturbed(kind, "start")
             folder, uri = self.new(kind)
             process = support.start(*self.command("start", uri), cwd=folder)
             self.addCleanup(self.end, process)
             self.wait_until("it is at work", lambda: process.poll() is not None or (
-                self.ask("SELECT to_regclass('_transhume_schema_step') IS NOT NULL") == [["t"]] and self.ask(moment) != []))
+                self.ask("SELECT to_regclass('_transhume_schema_step') IS NOT NULL") == [["t"]]
+                and self.ask(moment) != []))
             self.server.slay()
             self.server.start()
             first = support.finish(process, 90)

@@ -1,4 +1,5 @@
-"""kill -9 at failpoints of `transhume change` on MariaDB and MySQL, then the command again: schema and rows end as those of an undisturbed run,
+"""kill -9 at failpoints of `transhume change` on MariaDB and MySQL, then the command again: schema and rows end as
+those of an undisturbed run,
 and nobody had to lend a hand. Then the server's own death."""
 import os
 import re
@@ -15,17 +16,26 @@ import taking_back
 
 CASES = 2   # of a kind and an act
 TABLES = ("CREATE TABLE top (id int PRIMARY KEY); INSERT INTO top VALUES (1), (2);"
-          "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, name varchar(40) NOT NULL, n int NOT NULL, top int, KEY by_n (n), CONSTRAINT up FOREIGN KEY (top) REFERENCES top (id));"
-          "INSERT INTO t (name, n, top) WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 900) SELECT concat('row ', i), i, i %% 2 + 1 FROM s;"
-          "CREATE TABLE low (id int PRIMARY KEY, t int, CONSTRAINT down FOREIGN KEY (t) REFERENCES t (id)); INSERT INTO low VALUES (1, 1), (2, 2);"
-          "CREATE TABLE plain (id int PRIMARY KEY, a varchar(20), b int, KEY by_b (b)); INSERT INTO plain SELECT id, name, n FROM t").replace("%%", "%")
+          "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, name varchar(40) NOT NULL, n int NOT NULL, top int, "
+          "KEY by_n (n), CONSTRAINT up FOREIGN KEY (top) REFERENCES top (id));"
+          "INSERT INTO t (name, n, top) WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 900) "
+          "SELECT concat('row ', i), i, i %% 2 + 1 FROM s;"
+          "CREATE TABLE low (id int PRIMARY KEY, t int, CONSTRAINT down FOREIGN KEY (t) REFERENCES t (id)); "
+          "INSERT INTO low VALUES (1, 1), (2, 2);"
+          "CREATE TABLE plain (id int PRIMARY KEY, a varchar(20), b int, KEY by_b (b)); INSERT INTO plain SELECT id, "
+          "name, n FROM t").replace("%%", "%")
 KINDS = {
-    "shadow": ["alter: {table: t, with: 'MODIFY name varchar(300) NOT NULL, MODIFY n bigint NOT NULL, ADD COLUMN z int NOT NULL DEFAULT 1', way: shadow}"],
-    "copied": ["alter_column: {table: plain, column: a, type: int, up: 'id + b', down: 'cast(a as char)'}", "rename_column: {table: plain, from: b, to: c}"],
-    "in_place": ["add_column: {table: plain, column: {name: z, type: int, nullable: true}}", "create_index: {table: plain, name: by_a, columns: [{column: a}]}",
+    "shadow": ["alter: {table: t, with: 'MODIFY name varchar(300) NOT NULL, MODIFY n bigint NOT NULL, "
+               "ADD COLUMN z int NOT NULL DEFAULT 1', way: shadow}"],
+    "copied": ["alter_column: {table: plain, column: a, type: int, up: 'id + b', down: 'cast(a as char)'}",
+               "rename_column: {table: plain, from: b, to: c}"],
+    "in_place": ["add_column: {table: plain, column: {name: z, type: int, nullable: true}}",
+                 "create_index: {table: plain, name: by_a, columns: [{column: a}]}",
                  "drop_column: {table: t, column: top}", "drop_constraint: {table: t, name: up}",
-                 "create_constraint: {table: plain, name: link, type: foreign_key, columns: [id], references: {table: t, column: id}}"],
-    "tables": ["create_table: {name: pets, columns: [{name: id, type: int, pk: true}]}", "rename_table: {from: plain, to: fancy}", "drop_table: {name: low}"],
+                 "create_constraint: {table: plain, name: link, type: foreign_key, columns: [id], "
+                 "references: {table: t, column: id}}"],
+    "tables": ["create_table: {name: pets, columns: [{name: id, type: int, pk: true}]}",
+               "rename_table: {from: plain, to: fancy}", "drop_table: {name: low}"],
 }
 
 
@@ -47,7 +57,8 @@ class KillChange:
         return folder, uri
 
     def command(self, act, uri):
-        words = {"start": ("start", "001_c.change.yaml", uri, "--batch-time", "2ms"), "switch": ("switch", uri), "complete": ("complete", uri, "--confirm"),
+        words = {"start": ("start", "001_c.change.yaml", uri, "--batch-time", "2ms"), "switch": ("switch", uri),
+                 "complete": ("complete", uri, "--confirm"),
                  "abort": ("abort", uri), "abort late": ("abort", uri)}
         return ("change", *words[act])
 
@@ -60,9 +71,14 @@ class KillChange:
 
     def dump(self):
         tables = sorted(row[0] for row in self.ask("SHOW TABLES") if not row[0].startswith("_transhume_schema"))
-        bare = lambda text: re.sub(r" AUTO_INCREMENT=\d+| DEFINER=`[^`]*`@`[^`]*`", "", text).replace("`%s`." % self.database, "")
-        return ([(name, bare(self.ask("SHOW CREATE TABLE %s" % name)[0][1]), self.ask("SELECT * FROM %s ORDER BY 1" % name)) for name in tables
-                 if not name.startswith("_transhume")] + [tables, self.ask("SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = database() ORDER BY 1")])
+        bare = lambda text: re.sub(r" AUTO_INCREMENT=\d+| DEFINER=`[^`]*`@`[^`]*`", "",
+                                   text).replace("`%s`." % self.database, "")
+        return ([(name, bare(self.ask("SHOW CREATE TABLE %s" % name)[0][1]),
+                  self.ask("SELECT * FROM %s ORDER BY 1" % name)) for name in tables
+                 if not name.startswith("_transhume")] + [tables,
+                                                          self.ask("SELECT trigger_name, event_object_table FROM "
+                                                                   "information_schema.triggers WHERE trigger_schema "
+                                                                   "= database() ORDER BY 1")])
 
     def undisturbed(self, kind, act):
         folder, uri = self.prepare(kind, act)
@@ -71,7 +87,9 @@ class KillChange:
         return self.dump(), counts
 
     def check(self, folder, uri, act, expected, what):
-        self.ask("UPDATE t SET name = name WHERE id < 5; INSERT INTO t (name, n) VALUES ('live', 1); DELETE FROM t WHERE name = 'live'")   # an application goes on
+        # an application goes on
+        self.ask("UPDATE t SET name = name WHERE id < 5; INSERT INTO t (name, n) VALUES ('live', 1); "
+                 "DELETE FROM t WHERE name = 'live'")
         result = support.transhume(*self.command(act, uri), cwd=folder, time_limit=90)
         over = act in ("complete", "abort", "abort late") and "under way" in result.err
         self.assertTrue(result.code == 0 or over, "%s, then %s:\n%s%s" % (what, act, result.out, result.err))
@@ -80,10 +98,12 @@ class KillChange:
     def kill_all(self, act, kinds=tuple(KINDS)):
         for kind in kinds:
             expected, counts = self.undisturbed(kind, act)
-            for point, _, occurrence in support.drawn(taking_back.occurrences(counts), CASES, "%s %s" % (self.id(), kind)):
+            for point, _, occurrence in support.drawn(taking_back.occurrences(counts), CASES,
+                                                      "%s %s" % (self.id(), kind)):
                 folder, uri = self.prepare(kind, act)
                 killed = support.kill_at(point, occurrence, *self.command(act, uri), cwd=folder)
-                self.assertIn(killed.code, (-signal.SIGKILL, 0), "%s:%d\n%s" % (point, occurrence, killed.err))   # 0: batches were larger this time
+                # 0: batches were larger this time
+                self.assertIn(killed.code, (-signal.SIGKILL, 0), "%s:%d\n%s" % (point, occurrence, killed.err))
                 self.check(folder, uri, act, expected, "%s %s killed at %s:%d" % (kind, act, point, occurrence))
 
     def test_start(self):
@@ -120,7 +140,8 @@ class Death:
         cls.server.spoiled = True
 
     def test_death(self):
-        for act, failpoint in (("start", "change.before_batch:stop:2"), ("switch", "change.after_statement:stop:4"), ("complete", "change.after_statement:stop:2")):
+        for act, failpoint in (("start", "change.before_batch:stop:2"), ("switch", "change.after_statement:stop:4"),
+                               ("complete", "change.after_statement:stop:2")):
             folder, uri = self.prepare("shadow", act)
             self.assert_code(support.transhume(*self.command(act, uri), cwd=folder), 0)
             expected = self.dump()

@@ -1,4 +1,7 @@
-"""kill -9 at failpoints of `transhume change` on SQLite, then the command again: schema and rows end as those of an undisturbed run."""
+"""
+kill -9 at failpoints of `transhume change` on SQLite, then the command again: schema and rows end as those of an
+undisturbed run.
+"""
 import contextlib
 import os
 import signal
@@ -13,8 +16,10 @@ import taking_back
 from test_change_sqlite import OPERATIONS, TABLES
 
 CASES = 2   # of a kind and an act
-MORE = ("INSERT INTO users (name, age) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT 'n' || i, i % 90 FROM n;"
-        "INSERT INTO pairs WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i, 'k', NULL FROM n;")
+MORE = ("INSERT INTO users (name, age) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) "
+        "SELECT 'n' || i, i % 90 FROM n;"
+        "INSERT INTO pairs WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i, "
+        "'k', NULL FROM n;")
 
 
 class KillChangeOfSqlite(sql_case.SqliteTarget, support.TestCase):
@@ -23,7 +28,8 @@ class KillChangeOfSqlite(sql_case.SqliteTarget, support.TestCase):
         self.folders = 0
 
     def command(self, act, folder, uri):
-        words = {"start": ("start", os.path.join(folder, "001_c.change.yaml"), uri, "--batch-time", "2ms"), "complete": ("complete", uri, "--confirm"), "abort": ("abort", uri)}
+        words = {"start": ("start", os.path.join(folder, "001_c.change.yaml"), uri, "--batch-time", "2ms"),
+                 "complete": ("complete", uri, "--confirm"), "abort": ("abort", uri)}
         return ("change", *words[act])
 
     def prepare(self, kind, act):
@@ -40,8 +46,10 @@ class KillChangeOfSqlite(sql_case.SqliteTarget, support.TestCase):
         return folder, uri
 
     def dump(self):
-        objects = self.ask("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name NOT LIKE '\\_transhume\\_schema%' ESCAPE '\\' ORDER BY type, name")
-        rows = {row[1]: self.ask("SELECT * FROM %s ORDER BY 1, 2" % row[1] if row[1] not in ("log", "diary", "pets") else "SELECT * FROM %s ORDER BY 1" % row[1])
+        objects = self.ask("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name NOT LIKE "
+                           "'\\_transhume\\_schema%' ESCAPE '\\' ORDER BY type, name")
+        rows = {row[1]: self.ask("SELECT * FROM %s ORDER BY 1, 2" % row[1] if row[1] not in ("log", "diary", "pets")
+                                 else "SELECT * FROM %s ORDER BY 1" % row[1])
                 for row in objects if row[0] == "table" and not row[1].startswith(("_transhume", "sqlite_"))}
         return objects, rows, self.ask("PRAGMA foreign_key_check"), self.ask("PRAGMA integrity_check")
 
@@ -54,7 +62,8 @@ class KillChangeOfSqlite(sql_case.SqliteTarget, support.TestCase):
     def kill_all(self, act):
         for kind in OPERATIONS:
             expected, counts = self.undisturbed(kind, act)
-            for point, _, occurrence in support.drawn(taking_back.occurrences(counts), CASES, "%s %s" % (self.id(), kind)):
+            for point, _, occurrence in support.drawn(taking_back.occurrences(counts), CASES,
+                                                      "%s %s" % (self.id(), kind)):
                 with self.subTest(kind=kind, point=point, occurrence=occurrence):
                     folder, uri = self.prepare(kind, act)
                     killed = support.kill_at(point, occurrence, *self.command(act, folder, uri), cwd=self.folder)

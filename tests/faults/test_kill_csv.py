@@ -37,7 +37,9 @@ class KillCsv(KillMatrix):
         return source
 
     def test_sqlite_to_csv(self):
-        """Expected is what a copy that nobody disturbs leaves: the bytes, once they are seen to hold what the source does."""
+        """
+        Expected is what a copy that nobody disturbs leaves: the bytes, once they are seen to hold what the source does.
+        """
         source = self.source()
         expected = csv_rows(self.path("whole"))
         self.matrix(["--chunk-rows", "100", "--jobs", "2", "--exclude", "found*", source, "csv:out?file_bytes=2KiB"],

@@ -29,7 +29,8 @@ class KillFromMysql(KillMatrix):
 
     def copied(self, source, target, held):
         """A copy that nobody disturbs; what `held` tells of it is what the shop holds."""
-        self.assert_code(support.transhume("migrate", "--state", "state-of-" + str(target).split(":")[0], *OPTIONS, source, target,
+        self.assert_code(support.transhume("migrate", "--state", "state-of-" + str(target).split(":")[0], *OPTIONS,
+                                           source, target,
                                            cwd=self.folder), 0)
         rows.assert_same(self, engines.sqlite.contents(self.path("shop.db"), left_out="found"), held())
 

@@ -41,8 +41,10 @@ class KillMysql(SqlDeaths, support.TestCase):
                                                     cwd=self.folder)
                     self.assertEqual(resumed.code, 0, resumed.err)
                     self.assert_whole()
-                    comment = self.server.ask(self.target, "SELECT concat('<', table_comment, '>') FROM information_schema"
-                                                           ".tables WHERE table_schema = database() AND table_name = 't'")
+                    comment = self.server.ask(self.target,
+                                              "SELECT concat('<', table_comment, '>') FROM information_schema"
+                                                           ".tables WHERE table_schema = database() AND "
+                                                           "table_name = 't'")
                     self.assertEqual(comment, [["<>"]])
 
     def test_a_session_that_is_ended(self):
@@ -50,14 +52,19 @@ class KillMysql(SqlDeaths, support.TestCase):
         for place in ("mysql.before_mark", "mysql.before_commit"):
             with self.subTest(place):
                 self.target = self.server.database()
-                process = self.stopped_at(place + ":stop:3", "migrate", "--chunk-rows", "500", "--jobs", "1", "--state", place, self.source,
+                process = self.stopped_at(place + ":stop:3", "migrate", "--chunk-rows", "500", "--jobs", "1", "--state",
+                                          place, self.source,
                                           self.server.uri(self.target))
-                loading = self.server.ask("", "SELECT p.id FROM information_schema.innodb_trx x JOIN information_schema.processlist p ON p.id = "
-                                              "x.trx_mysql_thread_id WHERE p.db = '%s' AND x.trx_rows_modified >= 500" % self.target)
+                loading = self.server.ask("",
+                                          "SELECT p.id FROM information_schema.innodb_trx x JOIN "
+                                          "information_schema.processlist p ON p.id = "
+                                              "x.trx_mysql_thread_id WHERE p.db = '%s' AND x.trx_rows_modified >= 500"
+                                          % self.target)
                 self.assertEqual(len(loading), 1)
                 self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM t"), [["1000"]])
                 self.server.ask("", "KILL %s" % loading[0][0])
-                self.wait_until("it is gone", lambda: loading[0] not in self.server.ask("", "SELECT id FROM information_schema.processlist"))
+                self.wait_until("it is gone", lambda: loading[0] not in self.server.ask("",
+                    "SELECT id FROM information_schema.processlist"))
                 process.send_signal(signal.SIGCONT)
                 result = support.finish(process)
                 self.assert_code(result, 0)
@@ -80,15 +87,21 @@ class KillMysql(SqlDeaths, support.TestCase):
                 if changed:
                     self.server.ask(source, "UPDATE t SET v = 'new' WHERE id = %d" % self.ROWS)
                 result = self.run_program("resume", "--state", state, uri, target, code=code)
-                (self.assertIn if changed else self.assertNotIn)("the snapshot is mixed: the source may have changed between the attempts", result.err)
-                (self.assertIn if changed else self.assertNotIn)("a mixed snapshot of the source", " ".join(result.out.split()))
+                (self.assertIn if changed
+                 else self.assertNotIn)("the snapshot is mixed: the source may have changed between the attempts",
+                                        result.err)
+                (self.assertIn if changed else self.assertNotIn)("a mixed snapshot of the source",
+                                                                 " ".join(result.out.split()))
                 with support.open_sqlite(self.path("out-%s.db" % changed)) as database:
                     found = database.execute("SELECT id, v FROM t ORDER BY id").fetchall()
                 self.assertEqual(found, [*((number, b"text %d" % number) for number in range(1, self.ROWS)),
                                          (self.ROWS, b"new" if changed else b"text %d" % self.ROWS)])
 
     def test_a_source_where_somebody_reads_the_list_of_transactions(self):
-        """InnoDB shows a copy of it, which stays as it is while it is read again and again: one that began since is not in it. Its commit counts."""
+        """
+        InnoDB shows a copy of it, which stays as it is while it is read again and again: one that began since is not in
+        it. Its commit counts.
+        """
         source, target, state = self.server.database(), "sqlite:" + self.path("out.db"), self.path("state")
         self.server.ask(source, "CREATE TABLE t (id int PRIMARY KEY, v varchar(20)); "
                                 "INSERT INTO t SELECT seq, CONCAT('text ', seq) FROM seq_1_to_%d" % self.ROWS)
@@ -106,7 +119,8 @@ class KillMysql(SqlDeaths, support.TestCase):
         try:
             first.wait()
             writer.ask("BEGIN; UPDATE t SET v = 'new' WHERE id = %d; SELECT 1" % self.ROWS)
-            killed = support.kill_at("sqlite.after_commit", 4, "migrate", "--chunk-rows", "500", "--jobs", "1", "--state", state,
+            killed = support.kill_at("sqlite.after_commit", 4, "migrate", "--chunk-rows", "500", "--jobs", "1",
+                                     "--state", state,
                                      self.server.uri(source), target, cwd=self.folder)
         finally:
             ended.set()

@@ -1,6 +1,8 @@
-"""The kill matrix of the pairs that no other module has: between files, items, DynamoDB and Cassandra. An ordinary run draws one of them.
+"""The kill matrix of the pairs that no other module has: between files, items, DynamoDB and Cassandra. An ordinary run
+draws one of them.
 
-Expected is what sqlite3 reads in the shop, and what is found is told by csv, json, boto3 and the Python driver (rows.py), after each case.
+Expected is what sqlite3 reads in the shop, and what is found is told by csv, json, boto3 and the Python driver
+(rows.py), after each case.
 """
 import os
 import sys
@@ -48,7 +50,8 @@ class KillOtherPairs(KillMatrix):
         if kind == "cassandra":
             server, name = self.cassandra()
             plan = self.write("given.yaml", PLAN.replace("key: [x, y]", "key: { partition: [x], clustering: [y] }"))
-            self.assert_code(support.transhume("migrate", "--plan", plan, "--state", "state-shop", self.shop, server.uri(name), cwd=self.folder), 0)
+            self.assert_code(support.transhume("migrate", "--plan", plan, "--state", "state-shop", self.shop,
+                                               server.uri(name), cwd=self.folder), 0)
             self.check(kind, (server, name))
             return server.uri(name)
         if kind == "dynamodb":
@@ -57,7 +60,8 @@ class KillOtherPairs(KillMatrix):
                 items.create(client, table, KEYS[table])
                 items.put(client, table, map(binary, wanted))
             return uri
-        self.assert_code(support.transhume("migrate", "--state", "state-shop", self.shop, kind + ":" + self.path("given"), cwd=self.folder), 0)
+        self.assert_code(support.transhume("migrate", "--state", "state-shop", self.shop,
+                                           kind + ":" + self.path("given"), cwd=self.folder), 0)
         self.check(kind, self.path("given"))
         return kind + ":" + self.path("given")
 
@@ -82,7 +86,8 @@ class KillOtherPairs(KillMatrix):
         given = self.source(source)
         from_items = source.startswith("dynamodb")
         # Items have no columns: the way into tables names them.
-        plan = ["--plan", self.write("plan.yaml", PLAN), "--state", "state"] if from_items and target in ("csv", "sqlite", "cassandra") else []
+        plan = ["--plan", self.write("plan.yaml", PLAN), "--state", "state"] if from_items and target in ("csv",
+            "sqlite", "cassandra") else []
         if target == "dynamodb":
             uri, client = self.dynamodb()
             self.empty_target = lambda: items.empty(client)
@@ -93,11 +98,13 @@ class KillOtherPairs(KillMatrix):
             uri, place = server.uri(name), lambda folder: (server, name)
         else:
             uri, place = target + ":out", lambda folder: os.path.join(folder, "out")
-        self.matrix([*plan, *OPTIONS, given, uri], lambda folder: self.check(target, place(folder), from_items), servers.aws_environment(self.folder))
+        self.matrix([*plan, *OPTIONS, given, uri], lambda folder: self.check(target, place(folder), from_items),
+                    servers.aws_environment(self.folder))
 
 
 for pair in PAIRS:
-    setattr(KillOtherPairs, "test_%s_to_%s" % tuple(kind.replace("-", "_") for kind in pair), lambda self, pair=pair: self.pair(*pair))
+    setattr(KillOtherPairs, "test_%s_to_%s" % tuple(kind.replace("-", "_") for kind in pair),
+            lambda self, pair=pair: self.pair(*pair))
 sample_tests(KillOtherPairs, 1)
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ OPTIONS = ["--chunk-rows", "100", "--jobs", "2", "--exclude", "found*"]
 
 def dump(server, name):
     """{table: sorted rows as texts}, without the program's own."""
-    return {table: found for (schema, table), found in server.rows(name).items() if schema == "public" and not table.startswith("_transhume")}
+    return {table: found for (schema, table), found in server.rows(name).items() if schema == "public"
+            and not table.startswith("_transhume")}
 
 
 class KillPostgres(KillMatrix):
@@ -49,7 +50,8 @@ class KillPostgres(KillMatrix):
         name = self.quiet.database()
         self.assert_code(support.transhume("migrate", "--state", "state-whole", *OPTIONS, source,
                                            self.quiet.uri(name), cwd=self.folder), 0)
-        rows.assert_same(self, engines.sqlite.contents(source, left_out="found"), engines.postgres.contents(self.quiet, name))
+        rows.assert_same(self, engines.sqlite.contents(source, left_out="found"),
+                         engines.postgres.contents(self.quiet, name))
         return name, dump(self.quiet, name)
 
     def test_sqlite_to_postgres(self):
@@ -67,7 +69,8 @@ class KillPostgres(KillMatrix):
         source, _ = self.whole(self.source())
         self.assert_code(support.transhume("migrate", "--state", "state-back", *OPTIONS, self.quiet.uri(source),
                                            "back.db", cwd=self.folder), 0)
-        rows.assert_same(self, engines.sqlite.contents(self.path("shop.db"), left_out="found"), engines.sqlite.contents(self.path("back.db")))
+        rows.assert_same(self, engines.sqlite.contents(self.path("shop.db"), left_out="found"),
+                         engines.sqlite.contents(self.path("back.db")))
         expected = rows_by_table(self.path("back.db"))
         self.matrix([*OPTIONS, self.quiet.uri(source), "sqlite:copy.db"],
                     lambda folder: self.assertEqual(rows_by_table(os.path.join(folder, "copy.db")), expected))
@@ -85,7 +88,8 @@ class Deaths(SqlDeaths, support.TestCase):
         ended = []
         while time.monotonic() < deadline and process.poll() is None and not ended:
             ended = self.server.psql(
-                self.target, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                self.target,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
                 "AND (query LIKE '%COPY%' OR query LIKE 'COMMIT%') AND pid <> pg_backend_pid() AND EXISTS "
                 "(SELECT 1 FROM pg_tables WHERE tablename = 't')")
         self.assert_code(support.finish(process), 0)
@@ -127,8 +131,10 @@ class SourceDeaths(support.TestCase):
 
     def ended(self, condition):
         """How many sessions of the program were ended."""
-        return len(self.server.psql(self.source, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
-                                                 "current_database() AND application_name = 'transhume' AND " + condition))
+        return len(self.server.psql(self.source,
+                                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+                                                 "current_database() AND application_name = 'transhume' AND "
+                                    + condition))
 
     def go_on(self, process, codes):
         result = support.finish(process)
@@ -145,7 +151,8 @@ class SourceDeaths(support.TestCase):
     def test_the_session_that_holds_the_snapshot(self):
         """Those who read it go on."""
         process = self.begun()
-        self.assertEqual(self.ended("state = 'idle in transaction' AND query NOT LIKE 'COPY%' AND backend_start = (SELECT "
+        self.assertEqual(self.ended("state = 'idle in transaction' AND query NOT LIKE 'COPY%' AND backend_start = "
+                                    "(SELECT "
                                     "min(backend_start) FROM pg_stat_activity WHERE application_name = 'transhume' AND "
                                     "datname = current_database())"), 1)
         self.go_on(process, (0, 3))
@@ -167,7 +174,8 @@ class SourceDeaths(support.TestCase):
 
 
 class ChangedSource(support.TestCase):
-    """A source that somebody changed before the resume: what is read in the order of a key goes on and is said to be mixed, what is read by its
+    """A source that somebody changed before the resume: what is read in the order of a key goes on and is said to be
+    mixed, what is read by its
     place in the heap starts again."""
     ROWS = 4300
     # a row a block, each block full: more than what is read whole, and an updated row moves to the heap's end
@@ -200,13 +208,17 @@ class ChangedSource(support.TestCase):
         return result
 
     def test_a_table_with_a_key_goes_on(self):
-        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'old' FROM generate_series(1, 3000) i")
+        self.server.psql(self.source,
+                         "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, "
+                         "'old' FROM generate_series(1, 3000) i")
         for changed in (False, True):
             with self.subTest(changed=changed):
                 shutil.rmtree(self.path(".transhume"), ignore_errors=True)
                 self.killed("sqlite:%s.db" % changed, "sqlite.after_commit")
                 if changed:
-                    self.server.psql(self.source, "UPDATE t SET v = 'new'; DELETE FROM t WHERE id = 2999; INSERT INTO t VALUES (3001, 'new')")
+                    self.server.psql(self.source,
+                                     "UPDATE t SET v = 'new'; DELETE FROM t WHERE id = 2999; "
+                                     "INSERT INTO t VALUES (3001, 'new')")
                 result = self.resume(1 if changed else 0)
                 if changed:
                     self.assertIn("a mixed snapshot of the source", " ".join(result.out.split()))
@@ -227,11 +239,15 @@ class ChangedSource(support.TestCase):
                 self.heap(key)
                 target = self.server.database()
                 self.killed(self.server.uri(target), "postgres.after_commit")
-                self.assertEqual(len(self.server.psql(target, "SELECT name FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'")), 4)
+                self.assertEqual(len(self.server.psql(target,
+                                                      "SELECT name FROM _transhume_ledger WHERE name LIKE "
+                                                      "'run/%/done/%'")), 4)
                 self.server.psql(self.source, self.FIRST)
                 result = self.resume(1)
-                self.assertIn("table heap starts over: the source changed, and a stream of it has no stable key", result.err)
-                digest = "SELECT count(*), count(DISTINCT id), sum(id), sum(length(v)), md5(string_agg(id || v, ',' ORDER BY id)) FROM heap"
+                self.assertIn("table heap starts over: the source changed, and a stream of it has no stable key",
+                              result.err)
+                digest = ("SELECT count(*), count(DISTINCT id), sum(id), sum(length(v)), md5(string_agg(id || v, "
+                          "',' ORDER BY id)) FROM heap")
                 self.assertEqual(self.server.psql(target, digest), self.server.psql(self.source, digest))
 
     def test_into_a_table_of_others_it_is_refused(self):

@@ -1,4 +1,5 @@
-"""kill -9 at every failpoint of a run into tables that refer to each other, and of one that merges databases; then again in the resume,
+"""kill -9 at every failpoint of a run into tables that refer to each other, and of one that merges databases; then
+again in the resume,
 or in a rollback. Whatever is filled in, renumbered or rejected is so once."""
 import os
 import random
@@ -26,7 +27,8 @@ ALTER TABLE house ADD FOREIGN KEY (keeper) REFERENCES person (id);
 """
 THERE = "INSERT INTO team VALUES (1, NULL, 'theirs'); INSERT INTO person VALUES (1, 1, NULL, NULL);"
 # What stands in the keys' way is what is read back, with the numbers taken off by which keys were moved.
-READ = {"team": "SELECT id, head, name FROM team ORDER BY id", "person": "SELECT id, team, boss, house FROM person ORDER BY id",
+READ = {"team": "SELECT id, head, name FROM team ORDER BY id",
+        "person": "SELECT id, team, boss, house FROM person ORDER BY id",
         "house": "SELECT id, keeper FROM house ORDER BY id"}
 KINDS = {
     "circle": ("--existing", "append"),
@@ -47,13 +49,20 @@ class References:
         self.sources = {}
         for kind, first in (("circle", 2), ("merged", 1)):
             numbers = "WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < 60) " % first
-            self.sources[kind] = support.make_sqlite(self.path(kind + ".db"), TABLES.replace("team INTEGER NOT NULL", "team INTEGER NOT NULL REFERENCES team (id)")
+            self.sources[kind] = support.make_sqlite(self.path(kind + ".db"),
+                                                     TABLES.replace("team INTEGER NOT NULL",
+                                                                    "team INTEGER NOT NULL REFERENCES team (id)")
                                                      .replace("head INTEGER", "head INTEGER REFERENCES person (id)")
                                                      .replace("boss INTEGER", "boss INTEGER REFERENCES person (id)")
                                                      .replace("house INTEGER", "house INTEGER REFERENCES house (id)")
-                                                     .replace("keeper INTEGER", "keeper INTEGER REFERENCES person (id)") +
-                                                     numbers + "INSERT INTO team SELECT i, %d + 60 - i, 't' || i FROM n;" % first +
-                                                     numbers + "INSERT INTO person SELECT i, i, nullif(%d + (i * 7) %% %d, i), i FROM n;" % (first, 61 - first) +
+                                                     .replace("keeper INTEGER",
+                                                              "keeper INTEGER REFERENCES person (id)") +
+                                                     numbers
+                                                     + "INSERT INTO team SELECT i, %d + 60 - i, 't' || i FROM n;"
+                                                     % first +
+                                                     numbers
+                                                     + "INSERT INTO person SELECT i, i, nullif(%d + (i * 7) %% %d, i), "
+                                                       "i FROM n;" % (first, 61 - first) +
                                                      numbers + "INSERT INTO house SELECT i, i FROM n;")
 
     def fresh(self):
@@ -65,12 +74,15 @@ class References:
         return {table: self.server.ask(name, sql) for table, sql in READ.items()}
 
     def arguments(self, kind, name, state):
-        return (self.sources[kind], self.server.uri(name), *KINDS[kind], "--chunk-rows", "20", "--jobs", "2", "--state", state)
+        return (self.sources[kind], self.server.uri(name), *KINDS[kind], "--chunk-rows", "20", "--jobs", "2", "--state",
+                state)
 
     def test_kills(self):
         for kind in KINDS:
             whole = self.fresh()
-            result, counts = support.count_failpoints("migrate", *self.arguments(kind, whole, self.path("whole-" + kind)), cwd=self.folder)
+            result, counts = support.count_failpoints("migrate",
+                                                      *self.arguments(kind, whole, self.path("whole-" + kind)),
+                                                      cwd=self.folder)
             self.assert_code(result, 0)
             expected, empty = self.read(whole), self.read(self.fresh())
             cases = taking_back.occurrences(counts)
@@ -84,7 +96,8 @@ class References:
         killed = support.kill_at(point, occurrence, "migrate", *arguments, cwd=self.folder)
         self.assertIn(killed.code, (-9, 0))
         if self.random.random() < 0.5:
-            support.kill_at(self.random.choice(("engine.after_commit", "engine.after_fill", "engine.before_settle")), 1, "resume", "--state", state,
+            support.kill_at(self.random.choice(("engine.after_commit", "engine.after_fill", "engine.before_settle")), 1,
+                            "resume", "--state", state,
                             cwd=self.folder)
         resumed = support.transhume("resume", "--state", state, cwd=self.folder)
         if resumed.code != 0:   # it died before it had begun anything

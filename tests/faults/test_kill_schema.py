@@ -1,5 +1,7 @@
-"""kill -9 at every failpoint of `transhume schema up` and `down`, for each kind of migration, then the command again: the schema ends as
-that of an undisturbed run, each row stands once, and nobody had to lend a hand. Then the server's own death, in a statement and in a COMMIT."""
+"""kill -9 at every failpoint of `transhume schema up` and `down`, for each kind of migration, then the command again:
+the schema ends as
+that of an undisturbed run, each row stands once, and nobody had to lend a hand. Then the server's own death, in a
+statement and in a COMMIT."""
 import os
 import signal
 import sys
@@ -15,12 +17,15 @@ import taking_back
 
 CASES = 2   # of a kind
 FIRST = ("CREATE TABLE users (id INTEGER PRIMARY KEY, name VARCHAR(40));\n"
-         "CREATE TABLE marker (step VARCHAR(20));\nINSERT INTO users VALUES (1, 'a'), (2, 'b');\nINSERT INTO marker VALUES ('first');\n")
+         "CREATE TABLE marker (step VARCHAR(20));\nINSERT INTO users VALUES (1, 'a'), (2, "
+         "'b');\nINSERT INTO marker VALUES ('first');\n")
 SECOND = ("-- migrate:up\nALTER TABLE users ADD COLUMN email VARCHAR(40);\nUPDATE users SET email = 'x';\n"
-          "INSERT INTO marker VALUES ('second');\n-- migrate:down\nALTER TABLE users DROP COLUMN email;\nDELETE FROM marker WHERE step = 'second';\n"
+          "INSERT INTO marker VALUES ('second');\n-- migrate:down\nALTER TABLE users DROP COLUMN email;\nDELETE FROM "
+          "marker WHERE step = 'second';\n"
           "INSERT INTO marker VALUES ('second back');\n")
 APART = ("-- transhume:transaction none\nCREATE TABLE apart (a INTEGER);\nINSERT INTO marker VALUES ('apart 1');\n"
-         "CREATE INDEX apart_a ON apart (a);\nINSERT INTO apart VALUES (7);\nDROP INDEX apart_a%s;\nINSERT INTO marker VALUES ('apart 2');\n")
+         "CREATE INDEX apart_a ON apart (a);\nINSERT INTO apart VALUES (7);\nDROP INDEX apart_a%s;\nINSERT INTO marker "
+         "VALUES ('apart 2');\n")
 
 
 class KillSchema:
@@ -122,17 +127,23 @@ class KillOnSqlite(sql_case.SqliteTarget, KillSchema, support.TestCase):
         "plain": {},
         "apart": {"003_apart.sql": APART % ""},
         "rebuild": {"003_rebuild.sql":
-                    "PRAGMA foreign_keys = OFF;\nCREATE TABLE child (u INTEGER REFERENCES users (id) ON DELETE CASCADE);\n"
-                    "INSERT INTO child VALUES (1), (2);\nCREATE TABLE new_users (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n"
-                    "INSERT INTO new_users SELECT id, name FROM users;\nDROP TABLE users;\nALTER TABLE new_users RENAME TO users;\n"
-                    "INSERT INTO marker VALUES ('rebuilt');\n", "004_vacuum.sql": "INSERT INTO marker VALUES ('before');\nVACUUM;\n"
+                    "PRAGMA foreign_keys = OFF;\nCREATE TABLE child (u INTEGER REFERENCES users (id) ON DELETE "
+                    "CASCADE);\n"
+                    "INSERT INTO child VALUES (1), (2);\nCREATE TABLE new_users (id INTEGER PRIMARY KEY, "
+                    "name TEXT NOT NULL);\n"
+                    "INSERT INTO new_users SELECT id, name FROM users;\nDROP TABLE users;\nALTER TABLE new_users "
+                    "RENAME TO users;\n"
+                    "INSERT INTO marker VALUES ('rebuilt');\n",
+                    "004_vacuum.sql": "INSERT INTO marker VALUES ('before');\nVACUUM;\n"
                     "INSERT INTO marker VALUES ('behind');\n"},
-        "slow": {"003_slow.sql": "INSERT INTO marker SELECT 'slow' FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
+        "slow": {"003_slow.sql": "INSERT INTO marker SELECT 'slow' FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                                 "SELECT i + 1 FROM n WHERE "
                  "i < 500000) SELECT max(i) FROM n);\n"},
     }
 
     def dump(self):
-        found = self.ask("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name NOT LIKE '\\_transhume%' ESCAPE '\\' ORDER BY type, name")
+        found = self.ask("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name NOT LIKE '\\_transhume%' "
+                         "ESCAPE '\\' ORDER BY type, name")
         return found + [self.ask("SELECT * FROM %s ORDER BY 1" % row[1]) for row in found if row[0] == "table"]
 
 
@@ -142,28 +153,41 @@ class KillOnPostgres(sql_case.ServerTarget, KillSchema, support.TestCase):
         "plain": {},
         "apart": {"003_apart.sql": APART % ""},
         "mixed": {"003_mixed.sql":
-                  "CREATE TYPE mood AS ENUM ('a');\nCREATE TABLE moods (m mood, u int);\nINSERT INTO marker VALUES ('mixed 1');\n"
-                  "ALTER TYPE mood ADD VALUE 'b';\nINSERT INTO moods VALUES ('b', 1);\nCREATE INDEX CONCURRENTLY moods_u ON moods (u);\n"
-                  "INSERT INTO marker VALUES ('mixed 2');\nREINDEX INDEX CONCURRENTLY moods_u;\nDROP INDEX CONCURRENTLY moods_u;\n"
+                  "CREATE TYPE mood AS ENUM ('a');\nCREATE TABLE moods (m mood, u int);\nINSERT INTO marker VALUES "
+                  "('mixed 1');\n"
+                  "ALTER TYPE mood ADD VALUE 'b';\nINSERT INTO moods VALUES ('b', "
+                  "1);\nCREATE INDEX CONCURRENTLY moods_u ON moods (u);\n"
+                  "INSERT INTO marker VALUES ('mixed 2');\nREINDEX INDEX CONCURRENTLY moods_u;\nDROP INDEX "
+                  "CONCURRENTLY moods_u;\n"
                   "CREATE UNIQUE INDEX CONCURRENTLY ON moods (u);\nVACUUM moods;\n"},
         "roles": {"003_roles.sql":
-                  "SET ROLE pg_read_all_data;\nRESET ROLE;\nSET search_path = '';\nCREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$;\n"
+                  "SET ROLE pg_read_all_data;\nRESET ROLE;\nSET search_path = '';\nCREATE FUNCTION public.f() RETURNS "
+                  "int LANGUAGE sql AS $$ SELECT 1; $$;\n"
                   "INSERT INTO public.marker VALUES ('roles');\nSET ROLE pg_read_all_data;\n"},
-        "slow": {"003_slow.sql": "-- transhume:transaction none\nINSERT INTO marker SELECT 'slow' FROM pg_sleep(0.7);\nCREATE TABLE slow (a int);\n"
-                 "INSERT INTO slow SELECT generate_series(1, 100);\nCREATE FUNCTION slowly(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN "
-                 "PERFORM pg_sleep(0.004); RETURN $1; END $$;\nCREATE INDEX CONCURRENTLY slow_a ON slow (slowly(a));\nINSERT INTO marker VALUES ('built');\n"},
+        "slow": {"003_slow.sql": "-- transhume:transaction none\nINSERT INTO marker SELECT 'slow' FROM "
+                                 "pg_sleep(0.7);\nCREATE TABLE slow (a int);\n"
+                 "INSERT INTO slow SELECT generate_series(1, 100);\nCREATE FUNCTION slowly(int) RETURNS int LANGUAGE "
+                 "plpgsql IMMUTABLE AS $$ BEGIN "
+                 "PERFORM pg_sleep(0.004); RETURN $1; END $$;\nCREATE INDEX CONCURRENTLY slow_a ON slow "
+                 "(slowly(a));\nINSERT INTO marker VALUES ('built');\n"},
     }
 
     def dump(self):
         own = "NOT LIKE '\\_transhume%'"
-        tables = self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename %s ORDER BY 1" % own)
-        return ([self.ask("SELECT * FROM %s ORDER BY 1, 2" % name if name in ("moods", "users") else "SELECT * FROM %s ORDER BY 1" % name) for name, in tables] +
-                [tables, self.ask("SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns WHERE "
-                                  "table_schema = 'public' AND table_name %s ORDER BY 1, ordinal_position" % own),
-                 self.ask("SELECT pg_get_indexdef(indexrelid), indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE relnamespace = "
+        tables = self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename %s ORDER BY 1"
+                          % own)
+        return ([self.ask("SELECT * FROM %s ORDER BY 1, 2" % name if name in ("moods", "users")
+                          else "SELECT * FROM %s ORDER BY 1" % name) for name, in tables] +
+                [tables,
+                 self.ask("SELECT table_name, column_name, data_type, is_nullable, "
+                          "column_default FROM information_schema.columns WHERE "
+                          "table_schema = 'public' AND table_name %s ORDER BY 1, ordinal_position" % own),
+                 self.ask("SELECT pg_get_indexdef(indexrelid), indisvalid FROM pg_index i JOIN pg_class c ON c.oid = "
+                          "i.indrelid WHERE relnamespace = "
                           "'public'::regnamespace AND relname %s ORDER BY 1" % own),
                  self.ask("SELECT enumtypid::regtype, enumlabel FROM pg_enum ORDER BY 1, enumsortorder"),
-                 self.ask("SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1")])
+                 self.ask(
+                     "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1")])
 
 
 class KillOnMariadb(sql_case.ServerTarget, KillSchema, support.TestCase):
@@ -172,43 +196,63 @@ class KillOnMariadb(sql_case.ServerTarget, KillSchema, support.TestCase):
         "plain": {},
         "apart": {"003_apart.sql": APART % " ON apart"},
         "objects": {"003_objects.sql":
-                    "CREATE VIEW seen AS SELECT id FROM users;\nDELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END//\n"
-                    "CREATE TRIGGER g BEFORE INSERT ON users FOR EACH ROW BEGIN SET NEW.name = 'x'; END//\nDELIMITER ;\n"
-                    "SET @a = 1; INSERT INTO marker VALUES ('objects');\nCREATE TABLE a AS SELECT id FROM users;\nCREATE TABLE b LIKE a;\n"
-                    "RENAME TABLE a TO c, b TO a;\nCREATE TABLE d (x INT);\nDROP TABLE a, d;\nTRUNCATE TABLE c;\nINSERT INTO c VALUES (3);\n"
-                    "ALTER TABLE c ADD UNIQUE INDEX c_id (id);\nSET sql_mode = 'ANSI_QUOTES';\nALTER TABLE \"c\" ADD COLUMN \"z\" INT;\n"},
-        "slow": {"003_slow.sql": "ALTER TABLE users ADD COLUMN slow INT AS (id + 1) PERSISTENT;\nINSERT INTO marker SELECT 'slow' FROM (SELECT SLEEP(0.5)) AS s;\n"
+                    "CREATE VIEW seen AS SELECT id FROM users;\nDELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT 1; "
+                    "SELECT 2; END//\n"
+                    "CREATE TRIGGER g BEFORE INSERT ON users FOR EACH ROW BEGIN SET NEW.name = 'x'; "
+                    "END//\nDELIMITER ;\n"
+                    "SET @a = 1; INSERT INTO marker VALUES ('objects');\nCREATE TABLE a AS SELECT id FROM "
+                    "users;\nCREATE TABLE b LIKE a;\n"
+                    "RENAME TABLE a TO c, b TO a;\nCREATE TABLE d (x INT);\nDROP TABLE a, "
+                    "d;\nTRUNCATE TABLE c;\nINSERT INTO c VALUES (3);\n"
+                    "ALTER TABLE c ADD UNIQUE INDEX c_id (id);\nSET sql_mode = 'ANSI_QUOTES';\nALTER TABLE \"c\" ADD "
+                    "COLUMN \"z\" INT;\n"},
+        "slow": {"003_slow.sql": "ALTER TABLE users ADD COLUMN slow INT AS (id + 1) PERSISTENT;\nINSERT INTO marker "
+                                 "SELECT 'slow' FROM (SELECT SLEEP(0.5)) AS s;\n"
                  "CREATE TABLE slow AS SELECT SLEEP(0.4) AS s;\n"},
     }
 
     def dump(self):
         tables = [row[0] for row in self.ask("SHOW TABLES") if not row[0].startswith("_transhume")]
-        return ([self.ask("SELECT * FROM %s ORDER BY 1" % name) for name in tables] + [self.ask("SHOW CREATE TABLE %s" % name)[0][:2] for name in tables] +
-                [self.ask("SELECT routine_name, routine_definition FROM information_schema.routines WHERE routine_schema = database()"),
-                 self.ask("SELECT trigger_name, action_statement FROM information_schema.triggers WHERE trigger_schema = database()")])
+        return ([self.ask("SELECT * FROM %s ORDER BY 1" % name)
+                 for name in tables] + [self.ask("SHOW CREATE TABLE %s" % name)[0][:2] for name in tables] +
+                [self.ask("SELECT routine_name, routine_definition FROM information_schema.routines WHERE "
+                          "routine_schema = database()"),
+                 self.ask("SELECT trigger_name, action_statement FROM information_schema.triggers WHERE trigger_schema "
+                          "= database()")])
 
 
 class DeathOfPostgres(ServersDeath, KillOnPostgres):
     KINDS = {
-        "statement": {"003_s.sql": "CREATE TABLE s AS SELECT 1 AS a FROM pg_sleep(1.5);\nINSERT INTO marker VALUES ('s');\n"},
+        "statement": {"003_s.sql": "CREATE TABLE s AS SELECT 1 AS a FROM pg_sleep(1.5);\nINSERT INTO marker VALUES "
+                                   "('s');\n"},
         "commit": {"003_c.sql":
-                   "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$;\n"
-                   "CREATE TABLE c (a int);\nCREATE CONSTRAINT TRIGGER w AFTER INSERT ON c DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait();\n"
+                   "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); "
+                   "RETURN NULL; END $$;\n"
+                   "CREATE TABLE c (a int);\nCREATE CONSTRAINT TRIGGER w AFTER INSERT ON c DEFERRABLE INITIALLY "
+                   "DEFERRED FOR EACH ROW EXECUTE FUNCTION wait();\n"
                    "INSERT INTO c VALUES (1);\nINSERT INTO marker VALUES ('c');\n"},
     }
-    MOMENTS = (("statement", "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%CREATE TABLE s AS%' AND state = 'active' AND pid <> pg_backend_pid()"),
-               ("commit", "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'RESET SESSION AUTHORIZATION%' AND wait_event = 'PgSleep'"))
+    MOMENTS = (("statement",
+                "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%CREATE TABLE s AS%' AND state = 'active' AND pid <> "
+                "pg_backend_pid()"),
+               ("commit",
+                "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'RESET SESSION AUTHORIZATION%' AND wait_event = "
+                "'PgSleep'"))
     test_up = test_down = test_instants = None
 
 
 class DeathOfMariadb(ServersDeath, KillOnMariadb):
     KINDS = {
         "alter": {"003_a.sql": "CREATE TABLE big (a INT) AS SELECT seq AS a FROM seq_1_to_20;\n"
-                  "ALTER TABLE big ADD COLUMN b INT AS (a + 1) PERSISTENT, MODIFY a INT CHECK (SLEEP(0.1) = 0), ALGORITHM=COPY;\n"
+                  "ALTER TABLE big ADD COLUMN b INT AS (a + 1) PERSISTENT, MODIFY a INT CHECK (SLEEP(0.1) = 0), "
+                  "ALGORITHM=COPY;\n"
                   "INSERT INTO marker VALUES ('alter');\n"},
-        "rows": {"003_r.sql": "CREATE TABLE r (a INT);\nINSERT INTO r SELECT SLEEP(1.5);\nINSERT INTO marker VALUES ('rows');\n"},
+        "rows": {"003_r.sql": "CREATE TABLE r (a INT);\nINSERT INTO r SELECT SLEEP(1.5);\nINSERT INTO marker VALUES "
+                              "('rows');\n"},
     }
-    MOMENTS = (("rows", "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'INSERT INTO r%' AND state = 'User sleep'"),)
+    MOMENTS = (("rows",
+                "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'INSERT INTO r%' AND state = "
+                "'User sleep'"),)
     test_up = test_down = test_instants = None
 
 

@@ -34,7 +34,8 @@ tables:
     from: counted
     fields: { id: { column: id, cast: int64 }, plain_id: { column: plain_id, cast: int64 }, u: { column: u, cast: text } }
 """
-EMPTY = {"postgres": "DROP SCHEMA public CASCADE; CREATE SCHEMA public", "mysql": "DROP DATABASE TARGET; CREATE DATABASE TARGET"}
+EMPTY = {"postgres": "DROP SCHEMA public CASCADE; CREATE SCHEMA public",
+         "mysql": "DROP DATABASE TARGET; CREATE DATABASE TARGET"}
 
 
 class KillSqlDynamodb(KillDynamodb):
@@ -69,7 +70,8 @@ class KillSqlDynamodb(KillDynamodb):
     def out_of_dynamodb(self, kind):
         self.fill({table: [binary(item) for item in wanted] for table, wanted in self.expected.items()})
         name = self.sql[kind].database()
-        self.empty_target = lambda: self.sql[kind].ask("" if kind == "mysql" else name, EMPTY[kind].replace("TARGET", name))
+        self.empty_target = lambda: self.sql[kind].ask("" if kind == "mysql" else name,
+                                                       EMPTY[kind].replace("TARGET", name))
         self.everything = lambda: (self.sql[kind].rows(name), self.sql[kind].dump(name))
         plan = self.write("plan.yaml", PLAN)
         self.matrix(["--plan", plan, "--state", "state", *OPTIONS, self.uri, self.sql[kind].uri(name)],
@@ -92,7 +94,8 @@ class KillSqlDynamodb(KillDynamodb):
         self.out_of_dynamodb("mysql")
 
 
-ALL = {name: getattr(KillSqlDynamodb, name) for name in dir(KillSqlDynamodb) if name.startswith("test_")}   # before any is drawn
+# before any is drawn
+ALL = {name: getattr(KillSqlDynamodb, name) for name in dir(KillSqlDynamodb) if name.startswith("test_")}
 sample_tests(KillSqlDynamodb, 1)
 
 if __name__ == "__main__":

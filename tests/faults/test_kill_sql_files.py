@@ -37,12 +37,14 @@ class KillSqlFiles(KillMatrix):
         return {"postgres": self.postgres, "mysql": self.mysql}[kind]
 
     def copied(self, source, target):
-        self.assert_code(support.transhume("migrate", "--state", "state-of-" + str(target).split(":")[0], *OPTIONS, source, target,
+        self.assert_code(support.transhume("migrate", "--state", "state-of-" + str(target).split(":")[0], *OPTIONS,
+                                           source, target,
                                            cwd=self.folder), 0)
         return target
 
     def assert_whole(self, server, name):
-        rows.assert_same(self, self.held, (engines.mysql.contents if server is self.mysql else engines.postgres.contents)(server, name))
+        rows.assert_same(self, self.held, (engines.mysql.contents if server is self.mysql
+                                           else engines.postgres.contents)(server, name))
 
     def shop_in(self, server):
         name = server.database()
@@ -57,7 +59,8 @@ class KillSqlFiles(KillMatrix):
         expected = told(server, whole)
         self.empty_target = lambda: server.ask("" if server is self.mysql else target, empty.replace("TARGET", target))
         self.everything = lambda: (server.rows(target), server.dump(target))
-        self.matrix([*OPTIONS, source, server.uri(target)], lambda folder: self.assertEqual(told(server, target), expected))
+        self.matrix([*OPTIONS, source, server.uri(target)], lambda folder: self.assertEqual(told(server, target),
+            expected))
 
     def into_csv(self, source):
         self.copied(source, "csv:" + self.path("whole"))
@@ -71,7 +74,8 @@ class KillSqlFiles(KillMatrix):
 
     def into_folder(self, source, target, told):
         expected = told(self.path("whole"))
-        self.matrix([*OPTIONS, source, target], lambda folder: self.assertEqual(told(os.path.join(folder, "out")), expected))
+        self.matrix([*OPTIONS, source, target], lambda folder: self.assertEqual(told(os.path.join(folder, "out")),
+                                                                                expected))
 
     def test_postgres_to_csv(self):
         self.into_csv(self.shop_in(self.postgres))
@@ -91,7 +95,8 @@ class KillSqlFiles(KillMatrix):
     def into_items(self, server):
         self.with_keys()
         source, expected = self.shop_in(server), plain_items(self.shop)
-        self.matrix([*OPTIONS, source, "dynamodb-json:out"], lambda folder: self.assert_items(expected, os.path.join(folder, "out")))
+        self.matrix([*OPTIONS, source, "dynamodb-json:out"], lambda folder: self.assert_items(expected,
+            os.path.join(folder, "out")))
 
     def test_csv_to_postgres(self):
         self.into_postgres("csv")
@@ -105,13 +110,18 @@ class KillSqlFiles(KillMatrix):
 
     def into_mysql(self, form):
         self.into_server(self.mysql, self.copied(self.shop, form + ":" + self.path("files")),
-                         lambda server, name: {table: rows for table, rows in server.rows(name).items() if not table.startswith("_transhume")},
+                         lambda server, name: {table: rows for table, rows in server.rows(name).items()
+                                               if not table.startswith("_transhume")},
                          "DROP DATABASE TARGET; CREATE DATABASE TARGET")
 
 
 class OtherPairs(KillSqlFiles):
     """The same code paths in other company: one of them in each ordinary run."""
-    test_postgres_to_csv = test_mysql_to_jsonl = test_postgres_to_dynamodb_json = test_csv_to_postgres = test_jsonl_to_mysql = None
+    test_postgres_to_csv = None
+    test_mysql_to_jsonl = None
+    test_postgres_to_dynamodb_json = None
+    test_csv_to_postgres = None
+    test_jsonl_to_mysql = None
 
     def test_mysql_to_csv(self):
         self.into_csv(self.shop_in(self.mysql))
@@ -133,7 +143,8 @@ class OtherPairs(KillSqlFiles):
         name, source = server.database(), self.copied(self.shop, "dynamodb-json:" + self.path("items"))
         self.empty_target = lambda: server.ask("" if kind == "mysql" else name, EMPTY[kind].replace("TARGET", name))
         self.everything = lambda: (server.rows(name), server.dump(name))
-        self.matrix(["--plan", self.write("plan.yaml", PLAN), "--state", "state", *OPTIONS[:4], source, server.uri(name)],
+        self.matrix(["--plan", self.write("plan.yaml", PLAN), "--state", "state", *OPTIONS[:4], source,
+                     server.uri(name)],
                     lambda folder: self.assert_whole(server, name))
 
     def test_dynamodb_json_to_postgres(self):
@@ -144,7 +155,8 @@ class OtherPairs(KillSqlFiles):
 
 
 # Before any is drawn.
-ALL = {name: getattr(kind, name) for kind in (KillSqlFiles, OtherPairs) for name in dir(kind) if name.startswith("test_") and getattr(kind, name)}
+ALL = {name: getattr(kind, name) for kind in (KillSqlFiles, OtherPairs) for name in dir(kind)
+       if name.startswith("test_") and getattr(kind, name)}
 sample_tests(OtherPairs, 1)
 
 

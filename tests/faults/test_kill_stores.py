@@ -1,6 +1,8 @@
-"""The kill matrix of OpenSearch, Redis and MongoDB: each as a target of SQLite, and OpenSearch and Redis as sources. An ordinary run draws two of them.
+"""The kill matrix of OpenSearch, Redis and MongoDB: each as a target of SQLite, and OpenSearch and Redis as sources. An
+ordinary run draws two of them.
 
-Expected is what sqlite3 reads in the shop, and what is found is told by clients of the tests' own (rows.py), after each case.
+Expected is what sqlite3 reads in the shop, and what is found is told by clients of the tests' own (rows.py), after each
+case.
 """
 import contextlib
 import os
@@ -12,7 +14,8 @@ import support
 from engines import rows
 from kill_matrix import KillMatrix, make_source, sample_tests
 
-PAIRS = (("sqlite", "opensearch"), ("sqlite", "redis"), ("sqlite", "mongodb"), ("opensearch", "sqlite"), ("redis", "sqlite"))
+PAIRS = (("sqlite", "opensearch"), ("sqlite", "redis"), ("sqlite", "mongodb"), ("opensearch", "sqlite"),
+         ("redis", "sqlite"))
 OPTIONS = ["--chunk-rows", "100", "--jobs", "2"]
 # No index of documents is unique.
 WITHOUT_UNIQUE = """
@@ -43,7 +46,8 @@ class KillStores(KillMatrix):
             self.assert_code(support.transhume("migrate", self.shop, uri, "--state", "state-shop", cwd=self.folder), 0)
             self.assert_code(support.transhume("finish", "--confirm", "--state", "state-shop", cwd=self.folder), 0)
             self.check(source, at)
-            self.matrix([*OPTIONS, uri, "sqlite:out.db"], lambda folder: self.check("sqlite", (os.path.join(folder, "out.db"),)))
+            self.matrix([*OPTIONS, uri, "sqlite:out.db"], lambda folder: self.check("sqlite",
+                (os.path.join(folder, "out.db"),)))
             return
         self.empty_target = lambda: server.empty(at[1])
         self.matrix([*OPTIONS, self.shop, uri], lambda _: self.check(target, at))

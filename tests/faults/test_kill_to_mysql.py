@@ -36,9 +36,11 @@ class KillToMysql(KillMatrix):
     def whole(self):
         """What a copy that nobody disturbs leaves, seen to hold what the source does."""
         name = self.quiet.database()
-        self.assert_code(support.transhume("migrate", "--state", "state-whole", *OPTIONS, self.shop, self.quiet.uri(name),
+        self.assert_code(support.transhume("migrate", "--state", "state-whole", *OPTIONS, self.shop,
+                                           self.quiet.uri(name),
                                            cwd=self.folder), 0)
-        rows.assert_same(self, engines.sqlite.contents(self.shop, left_out="found"), engines.mysql.contents(self.quiet, name))
+        rows.assert_same(self, engines.sqlite.contents(self.shop, left_out="found"),
+                         engines.mysql.contents(self.quiet, name))
         return name, self.rows(self.quiet, name)
 
     def test_sqlite_to_mysql(self):

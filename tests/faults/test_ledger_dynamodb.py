@@ -22,7 +22,8 @@ class Ledger(TakeOver):
     def setUp(self):
         super().setUp()
         for name, table in (("source.db", "things"), ("other.db", "others")):
-            support.make_sqlite(self.path(name), """DROP TABLE IF EXISTS %s; CREATE TABLE %s(id INTEGER PRIMARY KEY, v TEXT);
+            support.make_sqlite(self.path(name),
+                                """DROP TABLE IF EXISTS %s; CREATE TABLE %s(id INTEGER PRIMARY KEY, v TEXT);
                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
                 INSERT INTO %s SELECT i, 'value ' || i FROM n;""" % (table, table, ROWS, table))
         self.assert_code(support.finish(self.begin("migrate", "first", "source.db")), 0)

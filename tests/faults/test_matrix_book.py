@@ -17,7 +17,8 @@ import support
 from fault_proxy import FAULTS
 from striking_proxy import MYSQL, POSTGRES, Forger
 
-HELD = "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, price NUMERIC(10,2), b BLOB); INSERT INTO t VALUES (1, '', 2, NULL), (7, 'text', 1.5, x'00ff')"
+HELD = ("CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, price NUMERIC(10,2), b BLOB); INSERT INTO t VALUES (1, '', 2, "
+        "NULL), (7, 'text', 1.5, x'00ff')")
 CSV = 'id,a,price,b\n1,"",2.00,\n7,text,1.50,\\x00ff\n'
 JSONL = '{"id":1,"a":"","price":2.00,"b":null}\n{"id":7,"a":"text","price":1.50,"b":"AP8="}\n'
 
@@ -56,13 +57,16 @@ class Book(failing.FailingTestCase):
     def test_a_leak_of_the_program(self):
         """What it forgets to give back, be it by ours, is told with the place in the program that asked for it."""
         env = self.leaks_told()
-        support.transhume("check", "none.db", "sqlite:copy.db", cwd=self.folder, env=dict(self.failing("free", -1, 1, 0), **env))
+        support.transhume("check", "none.db", "sqlite:copy.db", cwd=self.folder,
+                          env=dict(self.failing("free", -1, 1, 0), **env))
         self.assertEqual(self.leaks(), "")
-        support.transhume("check", "none.db", "sqlite:copy.db", cwd=self.folder, env=dict(self.failing("free", 0, 1 << 30, 0), **env))
+        support.transhume("check", "none.db", "sqlite:copy.db", cwd=self.folder,
+                          env=dict(self.failing("free", 0, 1 << 30, 0), **env))
         self.assertRegex(self.leaks(), r"(?m)^Direct leak of .*\n( *#\d+ .*\n)*? *#\d+ .* run_open ")
 
     def test_each_damage_to_a_ledger_changes_something(self):
-        source = support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3), (4)")
+        source = support.make_sqlite(self.path("source.db"),
+                                     "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3), (4)")
         for target in ("sqlite:copy.db", "csv:out"):
             interrupted, folder = self.path("interrupted"), self.path("case")
             self.clean("interrupted")
@@ -106,7 +110,8 @@ class Book(failing.FailingTestCase):
         self.assertEqual(of["unprocessed"], {"BatchWriteItem"})
         self.assertEqual((of["short page"], of["empty page"]), ({"Scan"}, {"Scan"}))
         self.assertEqual((of["500"], of["clock off"]), ({"BatchWriteItem", "DescribeTable", "Scan"},) * 2)
-        self.assertLessEqual({fault for fault, _ in {**strikes.Network.transient, **strikes.Network.lasting}.values()}, {*FAULTS, "skew"})
+        self.assertLessEqual({fault for fault, _ in {**strikes.Network.transient, **strikes.Network.lasting}.values()},
+                             {*FAULTS, "skew"})
 
 
 class Contents(support.TestCase):
@@ -121,7 +126,8 @@ class Contents(support.TestCase):
             os.makedirs(folder)
             self.write("files/t/part-1", lines)
             rows.assert_same(self, expected, told(self.path("files"), held))
-            for a, b in (("1.50", "1.51"), ("7", "8"), ("text", "Text"), data, (last, ""), (last, last * 2), ("price", "prices")):
+            for a, b in (("1.50", "1.51"), ("7", "8"), ("text", "Text"), data, (last, ""), (last, last * 2),
+                         ("price", "prices")):
                 self.assertIn(a, lines)
                 self.write("files/t/part-1", lines.replace(a, b))
                 self.assertNotEqual(rows.differences(expected, told(self.path("files"), held)), [], (told, a))
@@ -129,8 +135,10 @@ class Contents(support.TestCase):
             os.makedirs(self.path("files", "other"))
             self.assertNotEqual(rows.differences(expected, told(self.path("files"), held)), [])
             shutil.rmtree(self.path("files"))
-        for statement in ("UPDATE t SET a = 1.5 WHERE id = 7", "UPDATE t SET price = 1.51 WHERE id = 7", "UPDATE t SET b = '' WHERE b IS NULL",
-                          "UPDATE t SET a = CAST(a AS BLOB)", "UPDATE t SET a = NULL WHERE a = ''", "DELETE FROM t WHERE id = 7",
+        for statement in ("UPDATE t SET a = 1.5 WHERE id = 7", "UPDATE t SET price = 1.51 WHERE id = 7",
+                          "UPDATE t SET b = '' WHERE b IS NULL",
+                          "UPDATE t SET a = CAST(a AS BLOB)", "UPDATE t SET a = NULL WHERE a = ''",
+                          "DELETE FROM t WHERE id = 7",
                           "ALTER TABLE t ADD COLUMN more", "CREATE TABLE other(a)"):
             shutil.copyfile(self.path("held.db"), self.path("copy.db"))
             self.assertEqual(rows.differences(held, engines.sqlite.contents(self.path("copy.db"))), [])
@@ -146,7 +154,8 @@ def everything(folder):
             with sqlite3.connect(path) as db:
                 db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
                 found[path] = [list(map(repr, db.execute("SELECT * FROM %s" % table)))
-                               for table, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()]
+                               for table, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' "
+                                                        "ORDER BY name").fetchall()]
             db.close()
         else:
             with open(path, "rb") as file:

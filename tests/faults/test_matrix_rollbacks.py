@@ -83,7 +83,8 @@ class RollbacksSqlDynamodb(Drawn, test_kill_sql_dynamodb.KillSqlDynamodb):
 # Where it is taken back and repaired counts, whatever it came from: one source for each target, and one kind of folder.
 sample_each((RollbacksInSqlite, RollbacksFromDynamodb, RollbacksInPostgres, RollbacksInMysql, RollbacksInCassandra), 1)
 sample_of_all((RollbacksInItems, RollbacksInCsv, RollbacksInJsonl), 1)
-sample_of_all((RollbacksFromPostgres, RollbacksBetween, RollbacksSqlFiles, RollbacksOtherPairs, RollbacksSqlDynamodb), 1)
+sample_of_all((RollbacksFromPostgres, RollbacksBetween, RollbacksSqlFiles, RollbacksOtherPairs, RollbacksSqlDynamodb),
+              1)
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,4 +1,7 @@
-"""What a network does to runs out of and into PostgreSQL and MariaDB, pair by pair: between them, and with files and DynamoDB."""
+"""
+What a network does to runs out of and into PostgreSQL and MariaDB, pair by pair: between them, and with files and
+DynamoDB.
+"""
 import unittest
 
 import strikes

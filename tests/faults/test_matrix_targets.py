@@ -42,7 +42,8 @@ class FoldersOfJsonl(strikes.Folders, test_kill_jsonl.KillJsonl):
 
 
 # A target's ledger and folder are the same, whatever is read: one source for each target.
-sample_each((LedgersInSqlite, LedgersInItems, LedgersInCsv, LedgersInJsonl, FoldersOfSqlite, FoldersOfItems, FoldersOfCsv, FoldersOfJsonl), 1)
+sample_each((LedgersInSqlite, LedgersInItems, LedgersInCsv, LedgersInJsonl, FoldersOfSqlite, FoldersOfItems,
+             FoldersOfCsv, FoldersOfJsonl), 1)
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,4 +1,7 @@
-"""A server that has no connection to give, at the beginning of a run and in its midst: said, and gone on with once there is one."""
+"""
+A server that has no connection to give, at the beginning of a run and in its midst: said, and gone on with once there
+is one.
+"""
 import os
 import random
 import signal
@@ -26,14 +29,19 @@ class NoConnections:
         self.name, self.held = self.server.database(), []
         self.addCleanup(self.let_go)
         self.let_in()
-        support.make_sqlite(self.path("herd.db"), "CREATE TABLE herd (id INTEGER PRIMARY KEY, wool TEXT); CREATE INDEX herd_wool ON herd (wool); CREATE TABLE pen "
-                            "(id INTEGER PRIMARY KEY, name TEXT); CREATE INDEX pen_name ON pen (name); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
-                            "WHERE i < %d) INSERT INTO herd SELECT i, 'wool ' || i FROM n; INSERT INTO pen SELECT * FROM herd" % ROWS)
+        support.make_sqlite(self.path("herd.db"),
+                            "CREATE TABLE herd (id INTEGER PRIMARY KEY, wool TEXT); "
+                            "CREATE INDEX herd_wool ON herd (wool); CREATE TABLE pen "
+                            "(id INTEGER PRIMARY KEY, name TEXT); CREATE INDEX pen_name ON pen (name); "
+                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                            "WHERE i < %d) INSERT INTO herd SELECT i, 'wool ' || i FROM n; "
+                            "INSERT INTO pen SELECT * FROM herd" % ROWS)
 
     def occupy(self):
         """Until there is none left."""
         while True:
-            process = subprocess.Popen(self.holder(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            process = subprocess.Popen(self.holder(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL, text=True)
             process.stdin.write("SELECT 'in';\n")
             process.stdin.flush()
             self.held.append(process)
@@ -66,7 +74,8 @@ class NoConnections:
             else:
                 with support.open_sqlite(self.path("copy.db")) as database:
                     found, = database.execute(asked % (column, table)).fetchall()
-                    self.assertEqual([value.decode() if isinstance(value, bytes) else str(value) for value in found], wanted)
+                    self.assertEqual([value.decode() if isinstance(value, bytes) else str(value) for value in found],
+                                     wanted)
 
     def test_at_the_beginning(self):
         self.occupy()
@@ -89,15 +98,18 @@ class NoConnections:
                     self.run_program("migrate", "--state", "fill-" + self.name, "herd.db", self.uri())
                     if os.path.exists(self.path("copy.db")):
                         os.unlink(self.path("copy.db"))
-                arguments = ("--state", "state-" + self.name, *(("herd.db", self.uri()) if target else (self.uri(), "sqlite:copy.db")))
-                process = self.stopped_at(point, "migrate", "--timeout", "1s", "--chunk-rows", "200", "--jobs", "2", *arguments)
+                arguments = ("--state", "state-" + self.name, *(("herd.db", self.uri()) if target
+                                                                else (self.uri(), "sqlite:copy.db")))
+                process = self.stopped_at(point, "migrate", "--timeout", "1s", "--chunk-rows", "200", "--jobs", "2",
+                                          *arguments)
                 self.occupy()
                 process.send_signal(signal.SIGCONT)
                 result = support.finish(process)
                 begun = "before_snapshot" not in point
                 if result.code != 0:
                     self.assert_said(result)
-                    (self.assertRegex if begun else self.assertNotRegex)(result.err, "`transhume resume[^`]*` continues")
+                    (self.assertRegex if begun else self.assertNotRegex)(result.err,
+                                                                         "`transhume resume[^`]*` continues")
                 self.let_go()
                 if result.code != 0:
                     self.run_program("resume" if begun else "migrate", *arguments)
@@ -105,7 +117,8 @@ class NoConnections:
 
     def test_more_jobs_than_connections(self):
         """What can't be had is done without, or said."""
-        result = support.transhume("migrate", "--timeout", "1s", "--chunk-rows", "50", "--jobs", "16", "herd.db", self.uri(), cwd=self.folder)
+        result = support.transhume("migrate", "--timeout", "1s", "--chunk-rows", "50", "--jobs", "16", "herd.db",
+                                   self.uri(), cwd=self.folder)
         if result.code != 0:
             self.assert_said(result)
             self.run_program("resume", "--jobs", "1", "herd.db", self.uri())
@@ -114,7 +127,9 @@ class NoConnections:
 
 class Postgres(NoConnections, support.TestCase):
     SUPERUSER = "postgres"
-    TARGET_POINTS = ("ledger.after_claim:stop:1", *("postgres.%s:stop:%d" % point for point in (("after_schema", 1), ("before_commit", 2), ("before_index", 1), ("before_key", 1))))
+    TARGET_POINTS = ("ledger.after_claim:stop:1", *("postgres.%s:stop:%d" % point
+                                                    for point in (("after_schema", 1), ("before_commit", 2),
+                                                                  ("before_index", 1), ("before_key", 1))))
     SOURCE_POINTS = ("postgres.snapshot_taken:stop:1", "engine.after_commit:stop:2")
 
     @classmethod
@@ -129,12 +144,16 @@ class Postgres(NoConnections, support.TestCase):
         return [*self.server.session_command("postgres")[:-3], "mover", "-d", "postgres"]
 
     def others(self):
-        return int(self.server.ask("postgres", "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mover' AND datname = 'postgres'")[0][0])
+        return int(self.server.ask("postgres",
+                                   "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mover' AND datname = "
+                                   "'postgres'")[0][0])
 
 
 class Mysql(NoConnections, support.TestCase):
     SUPERUSER = "root"
-    TARGET_POINTS = ("ledger.after_claim:stop:1", *("mysql.%s:stop:%d" % point for point in (("after_schema", 1), ("before_commit", 2), ("before_index", 1), ("after_index", 1))))
+    TARGET_POINTS = ("ledger.after_claim:stop:1", *("mysql.%s:stop:%d" % point
+                                                    for point in (("after_schema", 1), ("before_commit", 2),
+                                                                  ("before_index", 1), ("after_index", 1))))
     SOURCE_POINTS = ("mysql.before_snapshot:stop:1", "mysql.snapshot_taken:stop:1", "engine.after_commit:stop:2")
 
     @classmethod
@@ -149,7 +168,9 @@ class Mysql(NoConnections, support.TestCase):
         return [word.replace("-uroot", "-umover") for word in self.server.session_command("")[:-1]]
 
     def others(self):
-        return int(self.server.ask("", "SELECT count(*) FROM information_schema.processlist WHERE user = 'mover' AND db IS NULL")[0][0])
+        return int(self.server.ask("",
+                                   "SELECT count(*) FROM information_schema.processlist WHERE user = 'mover' AND "
+                                   "db IS NULL")[0][0])
 
 
 if __name__ == "__main__":

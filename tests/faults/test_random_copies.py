@@ -255,7 +255,8 @@ class RandomCopies(support.TestCase):
                             "quote=" + seed.choice(("double", "single")),
                             "escape=" + seed.choice(("doubled", "backslash")),
                             "line_end=" + seed.choice(("lf", "crlf", "cr")), "bytes=" + seed.choice(("hex", "base64")),
-                            "encoding=" + seed.choice(("utf-8", "utf-8", "utf-16")), "bom=" + seed.choice(("yes", "no"))])
+                            "encoding=" + seed.choice(("utf-8", "utf-8", "utf-16")),
+                            "bom=" + seed.choice(("yes", "no"))])
         self.migrate(seed, folder, "sqlite:source.db", "csv:out?" + dialect, codes=(0, 1))
         rejected = self.rejects(folder)
         result = self.migrate(seed, folder, "csv:out", "sqlite:back.db", codes=(0, 1))

@@ -1,5 +1,7 @@
-"""Dates, times, timestamps, intervals and uuids of every kind that PostgreSQL and MariaDB have, by way of DynamoDB and of its
-files, and back into columns of the same types: what was there comes back, to the last digit, or was rejected with its key and
+"""Dates, times, timestamps, intervals and uuids of every kind that PostgreSQL and MariaDB have, by way of DynamoDB and
+of its
+files, and back into columns of the same types: what was there comes back, to the last digit, or was rejected with its
+key and
 a reason. On the way they are texts (docs/types/dynamodb.md). The plan of the way back casts them, or leaves that to the
 columns' types.
 """
@@ -21,7 +23,8 @@ import test_random_postgres
 SECONDS = 120 if support.SOAK else 4
 WAYS = ("dynamodb-json", "dynamodb")
 # By the word that a type begins with.
-CASTS = {"datetime": "timestamp", "date": "date", "uuid": "uuid", "bigint": "int64", "interval": "interval", "timestamp": "timestamp", "time": "time"}
+CASTS = {"datetime": "timestamp", "date": "date", "uuid": "uuid", "bigint": "int64", "interval": "interval",
+         "timestamp": "timestamp", "time": "time"}
 
 
 class Column(test_random_postgres.Column):
@@ -30,7 +33,8 @@ class Column(test_random_postgres.Column):
     def __init__(self, seed):
         while True:
             super().__init__(seed)
-            if self.kind.startswith(("time", "interval", "date", "uuid")) and "[]" not in self.kind and "range" not in self.kind:
+            if self.kind.startswith(("time", "interval", "date",
+                                     "uuid")) and "[]" not in self.kind and "range" not in self.kind:
                 break
 
 
@@ -49,7 +53,8 @@ class DynamodbBetween:
         super().trip(seed, way, counts)
 
     def middle(self, way, _=None):
-        return "dynamodb://us-east-1?endpoint=" + self.dynamodb.endpoint if way == "dynamodb" else "dynamodb-json:middle"
+        return ("dynamodb://us-east-1?endpoint=" + self.dynamodb.endpoint if way == "dynamodb"
+                else "dynamodb-json:middle")
 
     def environment(self, folder):
         return servers.aws_environment(folder)
@@ -61,7 +66,8 @@ class DynamodbBetween:
             casts = {name: self.cast_of(kind, seed) for name, kind in kinds.items()}
             planned[table] = {
                 "from": table, "key": [name for name in columns if name in ("k0", "k1")],
-                "fields": {name: {"column": name, "cast": cast} if cast else {"column": name} for name, cast in casts.items()}}
+                "fields": {name: {"column": name, "cast": cast} if cast else {"column": name}
+                           for name, cast in casts.items()}}
             types = {name: {"type": kinds[name].replace(" null", "")} for name, cast in casts.items() if not cast}
             planned[table].update({"columns": types} if types else {})
         with open(os.path.join(folder, "back.json"), "w", encoding="utf-8") as plan:
@@ -69,7 +75,10 @@ class DynamodbBetween:
         return "--plan", "back.json"
 
     def cast_of(self, kind, seed):
-        """None: the column's type says it. Of an interval's limits a plan knows none, and to a cast a time of a zone is none without."""
+        """
+        None: the column's type says it. Of an interval's limits a plan knows none, and to a cast a time of a zone is
+        none without.
+        """
         word = next(word for word in CASTS if kind.startswith(word))
         limited = kind.startswith("interval") and kind != "interval"
         zoned = kind.startswith(("timetz", "timestamptz"))
@@ -79,7 +88,8 @@ class DynamodbBetween:
 class PostgresTimes(DynamodbBetween, test_random_postgres.RandomPostgres):
     column = Column
     names = tuple(name for name in test_random_postgres.NAMES if not name.startswith("$"))
-    keys = {kind: test_random_postgres.KEYS[kind] for kind in ("uuid", "date", "timestamptz(3)", "timestamp", "time", "interval", "bigint")}
+    keys = {kind: test_random_postgres.KEYS[kind] for kind in ("uuid", "date", "timestamptz(3)", "timestamp", "time",
+                                                               "interval", "bigint")}
 
     @classmethod
     def setUpClass(cls):
@@ -96,7 +106,8 @@ class PostgresTimes(DynamodbBetween, test_random_postgres.RandomPostgres):
 
 class MysqlTimes(DynamodbBetween, test_random_mysql.RandomMysql):
     names = tuple(name for name in test_random_mysql.NAMES if not name.startswith("$"))
-    types = {kind: values for kind, values in test_random_mysql.TYPES.items() if kind.startswith(tuple(CASTS)) and "bigint" not in kind}
+    types = {kind: values for kind, values in test_random_mysql.TYPES.items() if kind.startswith(tuple(CASTS))
+             and "bigint" not in kind}
     keys = {kind: test_random_mysql.KEYS[kind] for kind in ("uuid", "date", "datetime(6)")}
 
     @classmethod

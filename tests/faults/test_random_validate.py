@@ -22,7 +22,9 @@ class Random(support.TestCase):
     environment = None
 
     def clean(self, target, simple, *options, seeds=SEEDS, **shape):
-        """How many of the seeds' databases the target took; one that it refuses is refused before anything is written."""
+        """
+        How many of the seeds' databases the target took; one that it refuses is refused before anything is written.
+        """
         taken = 0
         for seed in seeds:
             with self.subTest(seed=seed, target=target):
@@ -30,7 +32,8 @@ class Random(support.TestCase):
                 shutil.rmtree(folder, ignore_errors=True)
                 os.mkdir(folder)
                 RandomDatabase(random.Random(seed), os.path.join(folder, "a.db"), rows_max=150, simple=simple, **shape)
-                copied = support.transhume("migrate", "--progress", "none", *options, "a.db", target, cwd=folder, env=self.environment)
+                copied = support.transhume("migrate", "--progress", "none", *options, "a.db", target, cwd=folder,
+                                           env=self.environment)
                 if self.refuses and copied.code == 2:
                     continue
                 self.assertIn(copied.code, (0, 1), copied.err)
@@ -43,7 +46,8 @@ class Random(support.TestCase):
     def in_a_server(self, server, seeds):
         """A database for each seed, its columns named as every server takes it; what else is refused, is so seldom."""
         self.refuses = True
-        names = [name for name in NAMES if len(name.encode()) < 60 and max(name, default="") <= "\uffff" and name.rstrip() == name]
+        names = [name for name in NAMES if len(name.encode()) < 60 and max(name, default="") <= "\uffff"
+                 and name.rstrip() == name]
         taken = 0
         for seed in seeds:
             name = server.database()

@@ -1,4 +1,7 @@
-"""A table of the source that is dropped and made again all the time, while the program begins, reads the schema and follows: it never dies of it."""
+"""
+A table of the source that is dropped and made again all the time, while the program begins, reads the schema and
+follows: it never dies of it.
+"""
 import os
 import sys
 import threading
@@ -32,7 +35,8 @@ class Remaker(threading.Thread):
         try:
             while not self.stopping.is_set():
                 self.count += 1
-                for statement in ("DROP TABLE again", MAKE, "INSERT INTO again VALUES (%d, 'of %d')" % (self.count % 7, self.count)):
+                for statement in ("DROP TABLE again", MAKE, "INSERT INTO again VALUES (%d, 'of %d')" % (self.count % 7,
+                    self.count)):
                     session.ask(statement)
                 time.sleep(self.pause_s)
         except storm.Gone as failure:
@@ -105,7 +109,8 @@ class ToDynamodb:
     def sides(self):
         server = servers.start("dynalite")
         self.addCleanup(server.stop)
-        known = {name: value for name, value in servers.aws_environment(self.folder).items() if name.startswith("AWS_") and value}
+        known = {name: value for name, value in servers.aws_environment(self.folder).items() if name.startswith("AWS_")
+                 and value}
         patch = unittest.mock.patch.dict(os.environ, known)
         patch.start()
         self.addCleanup(patch.stop)

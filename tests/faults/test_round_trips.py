@@ -1,4 +1,5 @@
-"""Random databases copied there and back, for pairs of databases as tests/engines draws them, in a soak for all: what comes back is what was there, or was rejected
+"""Random databases copied there and back, for pairs of databases as tests/engines draws them, in a soak for all: what
+comes back is what was there, or was rejected
 with its key and a reason, or was refused before anything was written.
 
 TRANSHUME_SEED begins elsewhere. `make test` takes half a minute over all pairs, `make soak` minutes.
@@ -34,7 +35,8 @@ PAIRS = engines.all_pairs() if support.SOAK else engines.pairs(support.SEED)
 DOCUMENTS = tuple(engine.NAME for engine in engines.all() if engine.SHAPE == "items")
 TABULAR = tuple(engine.NAME for engine in engines.all() if engine.SHAPE == "tables")
 MYSQL = ("mysql", "mysql9")
-TYPED = (*MYSQL, *(engine.NAME for engine in engines.all() if engine.column("s")))   # their columns hold one kind of values
+# their columns hold one kind of values
+TYPED = (*MYSQL, *(engine.NAME for engine in engines.all() if engine.column("s")))
 # Names that a plan can't give a field, or that have a meaning there.
 UNNAMABLE = ("*", "")
 
@@ -52,7 +54,8 @@ def neutral_tables(path):
                 elif kind == "blob":
                     record[column] = ("b", bytes(value))
                 elif kind == "integer":
-                    record[column] = ("t", bool(value)) if rule == "bool" and value in (0, 1) else engines.records.number(str(value))
+                    record[column] = ("t", bool(value)) if rule == "bool" and value in (0,
+                        1) else engines.records.number(str(value))
                 elif kind == "real":
                     record[column] = engines.records.number(repr(value))
             found.append(record)
@@ -67,12 +70,18 @@ class RoundTrips(DynamodbCase):
         super().setUpClass()
         cls.second = servers.for_class(cls, cls.server_name)
         cls.second_client = items.client_of(cls.second)
-        cls.servers = {kind: cls.where_it_is(server) for kind, server in (("postgres", postgres), ("mysql", mariadb), ("mysql9", mysql9), ("cassandra", cassandra_server), ("redis", redis_server), ("mongodb", ferretdb), ("opensearch", opensearch_server))}
+        cls.servers = {kind: cls.where_it_is(server) for kind, server in (("postgres", postgres), ("mysql", mariadb),
+                                                                          ("mysql9", mysql9),
+                                                                          ("cassandra", cassandra_server),
+                                                                          ("redis", redis_server),
+                                                                          ("mongodb", ferretdb),
+                                                                          ("opensearch", opensearch_server))}
 
     @classmethod
     def where_it_is(cls, server):
         try:
-            return (server.shared_for_class if server in (cassandra_server, redis_server, ferretdb, opensearch_server) else server.for_class)(cls)
+            return (server.shared_for_class if server in (cassandra_server, redis_server, ferretdb, opensearch_server)
+                    else server.for_class)(cls)
         except unittest.SkipTest as reason:
             print("without it: %s" % reason, file=sys.stderr)
             return None
@@ -111,19 +120,25 @@ class RoundTrips(DynamodbCase):
         items.empty(self.second_client)
         self.trip, self.there, self.over = folder, there, over
         if "postgres" in (there, over):
-            self.servers["postgres"].psql("postgres", "; ".join("DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s" % (name, name) for name in "abc"))
+            self.servers["postgres"].psql("postgres", "; ".join("DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s"
+                                                                % (name, name) for name in "abc"))
         for kind in {there, over}.intersection(MYSQL):
-            self.servers[kind].ask("", "; ".join("DROP DATABASE IF EXISTS %s; CREATE DATABASE %s" % (name, name) for name in "abc"))
+            self.servers[kind].ask("", "; ".join("DROP DATABASE IF EXISTS %s; CREATE DATABASE %s" % (name, name)
+                                                 for name in "abc"))
         self.keyspaces = {}
-        RandomDatabase(seed, os.path.join(folder, "made.db"), rows_max=30 if "dynamodb" in (there, over) else 150, simple=True,
-                       keyless={there, over}.isdisjoint((*DOCUMENTS, "cassandra", "redis", "mongodb", "opensearch")), **({"tables_named": "Name_%d_x"} if "cassandra" in (there, over) else {}))
+        RandomDatabase(seed, os.path.join(folder, "made.db"), rows_max=30 if "dynamodb" in (there, over) else 150,
+                       simple=True,
+                       keyless={there, over}.isdisjoint((*DOCUMENTS, "cassandra", "redis", "mongodb", "opensearch")),
+                       **({"tables_named": "Name_%d_x"} if "cassandra" in (there, over) else {}))
         tables = neutral_tables(os.path.join(folder, "made.db"))
         self.types = {}
         self.mysql_types = {}
         typed = not set(TYPED).isdisjoint((there, over))
         planned = (typed or there in DOCUMENTS and over in TABULAR, typed or over in DOCUMENTS and there in TABULAR)
-        # What a document store does not hold is rejected on the way to it, and can't be written into one that is the source.
-        for engine in {engines.of(there), engines.of(over)} if there in DOCUMENTS else {engines.of(there), engines.of(over)} - set(map(engines.of, DOCUMENTS)):
+        # What a document store does not hold is rejected on the way to it, and can't be written into one that is the
+        # source.
+        for engine in {engines.of(there), engines.of(over)} if there in DOCUMENTS else {engines.of(there),
+            engines.of(over)} - set(map(engines.of, DOCUMENTS)):
             tables = engine.fit(tables)
         for table in tables if there != "sqlite" else ():
             engines.records.fit_for_keys(table)
@@ -144,15 +159,19 @@ class RoundTrips(DynamodbCase):
         if there == "sqlite":
             self.make_sqlite_source(tables, planned[1])
         else:
-            engines.of(there).write(self.at(there, "a"), tables, self.mysql_types if there in MYSQL else self.types, seed)
+            engines.of(there).write(self.at(there, "a"), tables, self.mysql_types if there in MYSQL else self.types,
+                                    seed)
         truths = {"sqlite", *MYSQL}.isdisjoint((there, over))
         before = self.read(there, "a")
-        expected = {name: collections.Counter(engines.records.canonical(r, truths) for r in records) for name, records in before.items()}
-        self.copy(seed, self.place(there, "a"), self.place(over, "b"), tables if planned[0] else None, over, "one", before, expected, truths)
+        expected = {name: collections.Counter(engines.records.canonical(r, truths) for r in records)
+                    for name, records in before.items()}
+        self.copy(seed, self.place(there, "a"), self.place(over, "b"), tables if planned[0] else None, over, "one",
+                  before, expected, truths)
         if there == "dynamodb":
             items.empty(self.client)
         middle = self.read(over, "b")
-        self.copy(seed, self.place(over, "b"), self.place(there, "c"), tables if planned[1] else None, there, "two", middle, expected, truths)
+        self.copy(seed, self.place(over, "b"), self.place(there, "c"), tables if planned[1] else None, there, "two",
+                  middle, expected, truths)
         after = self.read(there, "c")
         for name, records in expected.items():
             found = collections.Counter(engines.records.canonical(r, truths) for r in after.get(name, []))
@@ -182,7 +201,8 @@ class RoundTrips(DynamodbCase):
         for table, record in ((table, record) for table in tables for record in table.records):
             if seed.random() < 0.3:
                 (letter, value), = items.random_value(seed).items()
-                record["nested"] = {"N": lambda v: engines.records.number(v), "S": lambda v: ("s", v), "B": lambda v: ("b", v),
+                record["nested"] = {"N": lambda v: engines.records.number(v), "S": lambda v: ("s", v),
+                                    "B": lambda v: ("b", v),
                                     "BOOL": lambda v: ("t", v)}.get(letter, lambda v: (letter, v))(value)
                 if letter == "NULL":
                     del record["nested"]
@@ -200,11 +220,15 @@ class RoundTrips(DynamodbCase):
         self.look_at_rollback(state, over, environment)
 
     def look_at_rollback(self, state, over, environment):
-        """What was written and what is read back have one hash sum: else the run's own tables would count as changed by others."""
+        """
+        What was written and what is read back have one hash sum: else the run's own tables would count as changed by
+        others.
+        """
         if over == "toy":
             return  # it has none
         run = self.run_id(os.path.join("trip", state))
-        result = support.transhume("rollback", "--state", state, "--run", run, "--dry-run", "--json", cwd=self.trip, env=environment)
+        result = support.transhume("rollback", "--state", state, "--run", run, "--dry-run", "--json", cwd=self.trip,
+                                   env=environment)
         self.assert_code(result, 0)
         self.counts["rollbacks by contents"] += len(json.loads(result.out)["compared_by_count"]) == 0
 
@@ -213,16 +237,20 @@ class RoundTrips(DynamodbCase):
         planned = {}
         for table in tables:
             types = self.types[table.name]
-            planned[table.name] = {"from": table.name, **({"key": engines.of(over).key(table, seed)} if table.key else {})}
-            planned[table.name]["fields"] = {column: "copy" if over == "sqlite" else {"column": column, "cast": casts[types[column]]}
+            planned[table.name] = {"from": table.name, **({"key": engines.of(over).key(table, seed)} if table.key
+                                                          else {})}
+            planned[table.name]["fields"] = {column: "copy" if over == "sqlite"
+                                             else {"column": column, "cast": casts[types[column]]}
                                              for column in table.columns}
             if over in MYSQL:
                 kinds = self.mysql_types[table.name]
                 planned[table.name]["columns"] = {column: {"type": kinds[column]} for column in table.columns}
-                planned[table.name]["fields"] = {column: mysql.field_of(column, types[column]) for column in table.columns}
+                planned[table.name]["fields"] = {column: mysql.field_of(column, types[column])
+                                                 for column in table.columns}
             elif engines.of(over).column("s"):
                 kinds = {column: engines.of(over).column(types[column]) for column in table.columns}
-                planned[table.name].update({"columns": {column: {"type": kind} for column, kind in kinds.items() if kind}} if any(kinds.values()) else {})
+                planned[table.name].update({"columns": {column: {"type": kind} for column, kind in kinds.items()
+                                                        if kind}} if any(kinds.values()) else {})
         return {"transhume": 1, "source": source, "target": target, "tables": planned}
 
     def take_rejects(self, state, before, expected, truths):
@@ -242,12 +270,14 @@ class RoundTrips(DynamodbCase):
     def forget(self, reject, before, expected, truths):
         table = reject["source"]
         names, whole = reject["key"], False
-        if not names or not all(any(name in record for record in before[table]) for name in names):  # a rowid: by what it holds
+        # a rowid: by what it holds
+        if not names or not all(any(name in record for record in before[table]) for name in names):
             names, whole = {name: value for name, value in reject["record"].items() if value is not None}, True
         untold = {name for name, value in names.items() if isinstance(value, dict) and "$omitted" in value}
         key = {name: key_value(value) for name, value in names.items() if name not in untold}
         for record in before[table]:
-            if all(same(record.get(name), value) for name, value in key.items()) and (not whole or record.keys() == names.keys()):
+            if all(same(record.get(name), value) for name, value in key.items()) and (not whole
+                or record.keys() == names.keys()):
                 text = engines.records.canonical(record, truths)
                 if expected[table][text] > 0:
                     expected[table][text] -= 1

@@ -1,6 +1,7 @@
 """Storms over pairs of databases: whatever is written and whatever strikes, in the end both sides are the same.
 
-In the suite two pairs are drawn, with one seed each; a soak takes all pairs with ten seeds. By itself: TRANSHUME_STORMS=PAIR:FIRST:COUNT,…
+In the suite two pairs are drawn, with one seed each; a soak takes all pairs with ten seeds. By itself:
+TRANSHUME_STORMS=PAIR:FIRST:COUNT,…
 """
 import os
 import sys
@@ -43,9 +44,12 @@ PAIRS = {
 }
 # a crash of the server loses nothing that it has said to be committed
 DURABLE = {**mariadb.FOLLOWED, "innodb-flush-log-at-trx-commit": "2"}
-MADE = {"postgres": lambda: postgres.Server(settings=postgres.FOLLOWED), "mariadb": lambda: mariadb.Server(settings=DURABLE), "mongodb": ferretdb.Server,
-        "cassandra": cassandra_server.Server, "opensearch": opensearch_server.Server, "dynamodb": lambda: servers.start("dynalite")}
-SIDES = {"mongodb": storm_stores.MongodbSide, "cassandra": storm_stores.CassandraSide, "opensearch": storm_stores.OpensearchSide}
+MADE = {"postgres": lambda: postgres.Server(settings=postgres.FOLLOWED),
+        "mariadb": lambda: mariadb.Server(settings=DURABLE), "mongodb": ferretdb.Server,
+        "cassandra": cassandra_server.Server, "opensearch": opensearch_server.Server,
+        "dynamodb": lambda: servers.start("dynalite")}
+SIDES = {"mongodb": storm_stores.MongodbSide, "cassandra": storm_stores.CassandraSide,
+         "opensearch": storm_stores.OpensearchSide}
 
 
 class Storms(support.TestCase):
@@ -66,7 +70,8 @@ class Storms(support.TestCase):
             return storm_stores.JsonlSide(os.path.join(folder, role))
         server = self.server(role, kind)
         if kind == "dynamodb":
-            known = {name: value for name, value in servers.aws_environment(folder).items() if name.startswith("AWS_") and value}
+            known = {name: value for name, value in servers.aws_environment(folder).items() if name.startswith("AWS_")
+                     and value}
             patch = unittest.mock.patch.dict(os.environ, known)
             patch.start()
             self.addCleanup(patch.stop)
@@ -78,7 +83,8 @@ class Storms(support.TestCase):
         folder = self.path("%s %d" % (pair, seed))
         os.mkdir(folder)
         options = PAIRS[pair]
-        self.steps = storm.Storm(self, folder, seed, self.side("source", source, folder), self.side("target", target, folder), **options).run()
+        self.steps = storm.Storm(self, folder, seed, self.side("source", source, folder),
+                                 self.side("target", target, folder), **options).run()
 
     def storms(self, pair, seeds):
         for seed in seeds:
@@ -90,13 +96,16 @@ def cases():
     """{pair: seeds}"""
     asked = os.environ.get("TRANSHUME_STORMS")
     if asked:
-        return {pair: range(int(first), int(first) + int(count)) for pair, first, count in (case.split(":") for case in asked.split(","))}
+        return {pair: range(int(first), int(first) + int(count))
+                for pair, first, count in (case.split(":") for case in asked.split(","))}
     pairs = sorted(pair for pair in PAIRS if support.SOAK or pair.split(" to ")[1] not in SLOW)
-    return {pair: range(support.SEED * 100, support.SEED * 100 + SEEDS) for pair in support.drawn(pairs, DRAWN, "storms")}
+    return {pair: range(support.SEED * 100, support.SEED * 100 + SEEDS)
+            for pair in support.drawn(pairs, DRAWN, "storms")}
 
 
 for name, numbers in cases().items():
-    setattr(Storms, "test_" + name.replace(" ", "_"), lambda self, name=name, numbers=numbers: self.storms(name, numbers))
+    setattr(Storms, "test_" + name.replace(" ", "_"), lambda self, name=name, numbers=numbers: self.storms(name,
+        numbers))
 
 
 if __name__ == "__main__":

@@ -37,9 +37,12 @@ class TakeOver(support.TestCase):
         db.close()
 
     def stopped(self, place, occurrence=1, state="first", jobs=2):
-        """A migrate that has stopped itself at the place, with none of its threads in the middle of a write to the ledger."""
+        """
+        A migrate that has stopped itself at the place, with none of its threads in the middle of a write to the ledger.
+        """
         while True:
-            process = self.stopped_at("%s:stop:%d" % (place, occurrence), "migrate", "--state", state, "source.db", self.target,
+            process = self.stopped_at("%s:stop:%d" % (place, occurrence), "migrate", "--state", state, "source.db",
+                                      self.target,
                                       "--jobs", str(jobs), *self.common, env=self.env)
             if not self.ledger_is_held():
                 return process
@@ -88,7 +91,8 @@ class TakeOver(support.TestCase):
         self.assertIn("run-held", result.err)
         self.assertRegex(result.err, r"pid %d on \S+ works on this run" % first.pid)
         self.assertIn("--take-over", result.err)
-        result = support.transhume("migrate", "--state", "third", "source.db", self.target, cwd=self.folder, env=self.env)
+        result = support.transhume("migrate", "--state", "third", "source.db", self.target, cwd=self.folder,
+                                   env=self.env)
         self.assert_code(result, 5)
         self.assertIn("pid %d" % first.pid, result.err)
 
@@ -106,7 +110,8 @@ class TakeOver(support.TestCase):
     def test_woken_after_the_take_over(self):
         """The second one has waited for the lease to be over, and has not looked at the target yet."""
         first = self.stopped("engine.after_commit", 2, jobs=1)
-        second = self.stopped_at("engine.before_recheck:stop:1", "resume", "--take-over", "--state", "second", "source.db", self.target,
+        second = self.stopped_at("engine.before_recheck:stop:1", "resume", "--take-over", "--state", "second",
+                                 "source.db", self.target,
                                  "--jobs", "2", *self.common, env=self.env)
         self.assert_fenced(first)
         second.send_signal(signal.SIGCONT)
@@ -156,7 +161,8 @@ class TakeOver(support.TestCase):
         # over that, before the second looks.
         first = self.stopped("toy.before_append", 3)
         self.change("changed")
-        second = self.stopped_at("engine.before_recheck:stop:1", "resume", "--take-over", "--state", "second", "source.db", self.target,
+        second = self.stopped_at("engine.before_recheck:stop:1", "resume", "--take-over", "--state", "second",
+                                 "source.db", self.target,
                                  "--jobs", "2", *self.common, env=self.env)
         size = os.path.getsize(self.path("out", "data.log"))
         first.send_signal(signal.SIGCONT)
@@ -177,7 +183,8 @@ class TakeOver(support.TestCase):
         first = self.stopped("toy.before_append", 3)
         self.change("changed")
         for place in ("engine.before_recheck", "engine.before_recheck_reopen", "engine.after_recheck_reopen"):
-            second = self.stopped_at("engine.before_recheck:stop:1,%s:kill:1" % place, "resume", "--take-over", "--state", "second", "source.db",
+            second = self.stopped_at("engine.before_recheck:stop:1,%s:kill:1" % place, "resume", "--take-over",
+                                     "--state", "second", "source.db",
                                      self.target, "--jobs", "2", *self.common, env=self.env, may_end=True)
             if first.poll() is None:
                 first.send_signal(signal.SIGCONT)
@@ -212,9 +219,11 @@ class TakeOver(support.TestCase):
         for rounds in (1, 2):
             with self.subTest(rounds):
                 state = "state%d" % rounds
-                support.kill_at("engine.after_commit", 2, "migrate", "--state", state, "source.db", self.target, "--jobs", "1",
+                support.kill_at("engine.after_commit", 2, "migrate", "--state", state, "source.db", self.target,
+                                "--jobs", "1",
                                 *self.common, cwd=self.folder, env=self.env)
-                process = self.stopped_at("engine.before_recheck:stop:1,engine.before_recheck:stop:2", "resume", "--state", state, "source.db",
+                process = self.stopped_at("engine.before_recheck:stop:1,engine.before_recheck:stop:2", "resume",
+                                          "--state", state, "source.db",
                                           self.target, "--jobs", "1", *self.common, env=self.env)
                 for turn in (1, 2):
                     self.wait_until_stopped(process)

@@ -1,4 +1,7 @@
-"""Fencing in Cassandra: a stopped process, its take-over, and what it does when it wakes; and a node that ends in mid-load."""
+"""
+Fencing in Cassandra: a stopped process, its take-over, and what it does when it wakes; and a node that ends in
+mid-load.
+"""
 import random
 import shutil
 import signal
@@ -14,7 +17,8 @@ from kill_matrix import sample_of_all
 SLOWER = min(support.PATIENCE, 3)
 LEASE_S = 2 * SLOWER
 ROWS = 400
-PLACES = (("engine.after_commit", 2), ("cassandra.before_send", 4), ("cassandra.after_send", 4), ("cassandra.after_answer", 4), ("cassandra.before_keys", 2),
+PLACES = (("engine.after_commit", 2), ("cassandra.before_send", 4), ("cassandra.after_send", 4),
+          ("cassandra.after_answer", 4), ("cassandra.before_keys", 2),
           ("ledger.before_mark", 2))
 PLAN = """transhume: 1
 source: source.db
@@ -46,17 +50,23 @@ class TakeOver(support.TestCase):
             INSERT INTO things SELECT i, 'value ' || i, json_array('a', 'b' || i, 'a') FROM n;""" % ROWS)
 
     def stopped(self, place, occurrence=1):
-        """A migrate that has stopped itself at the place. One job: a second may stand between its check and its request."""
-        return self.stopped_at("%s:stop:%d" % (place, occurrence), "migrate", "--state", "first", "source.db", self.uri, "--jobs", "1", *self.common)
+        """
+        A migrate that has stopped itself at the place. One job: a second may stand between its check and its request.
+        """
+        return self.stopped_at("%s:stop:%d" % (place, occurrence), "migrate", "--state", "first", "source.db", self.uri,
+                               "--jobs", "1", *self.common)
 
     def resume(self, *options, code=0):
-        return self.run_program("resume", *options, "--state", "second", "source.db", self.uri, "--jobs", "2", *self.common, code=code)
+        return self.run_program("resume", *options, "--state", "second", "source.db", self.uri, "--jobs", "2",
+                                *self.common, code=code)
 
     def things(self):
-        return {number: (v, list(tags or ())) for number, v, tags in self.server.ask(self.keyspace, "SELECT id, v, tags FROM things")}
+        return {number: (v, list(tags or ())) for number, v, tags in self.server.ask(self.keyspace,
+            "SELECT id, v, tags FROM things")}
 
     def assert_target(self, changed=()):
-        wanted = {number: ("new" if number in changed else "value %d" % number, ["a", "b%d" % number, "a"]) for number in range(1, ROWS + 1)}
+        wanted = {number: ("new" if number in changed else "value %d" % number, ["a", "b%d" % number, "a"])
+                  for number in range(1, ROWS + 1)}
         self.assertEqual({number: row for number, row in self.things().items() if row != wanted.get(number)}, {})
         self.assertEqual(len(self.things()), ROWS)
 
@@ -68,7 +78,10 @@ class TakeOver(support.TestCase):
         self.assertIn("--take-over", result.err)
 
     def test_take_over_and_late_waking(self):
-        """What it still sends changes nothing: no element of a list is there twice, and what an application wrote since stays."""
+        """
+        What it still sends changes nothing: no element of a list is there twice, and what an application wrote since
+        stays.
+        """
         places = PLACES if support.SOAK else random.Random(support.SEED).sample(PLACES, 1)
         for place, occurrence in places:
             with self.subTest(place=place):
@@ -102,12 +115,14 @@ class Restarts(strikes.Restarts, test_kill_cassandra.KillCassandra):
     """The node ends as by a crash, and comes back; what it had answered is on its disk."""
     engine_cases = 40 if support.SOAK else 1
     test_sqlite_to_cassandra, test_toy_to_cassandra, test_cassandra_to_sqlite, test_cassandra_to_toy = (
-        test_kill_cassandra.ALL["test_" + name] for name in ("sqlite_to_cassandra", "toy_to_cassandra", "cassandra_to_sqlite", "cassandra_to_toy"))
+        test_kill_cassandra.ALL["test_" + name] for name in ("sqlite_to_cassandra", "toy_to_cassandra",
+                                                             "cassandra_to_sqlite", "cassandra_to_toy"))
     test_cassandra_to_cassandra = None
 
     @classmethod
     def setUpClass(cls):
-        cls.server = cassandra_server.for_class(cls, settings={"commitlog_sync": "batch", "commitlog_sync_period_in_ms": 0})
+        cls.server = cassandra_server.for_class(cls, settings={"commitlog_sync": "batch",
+                                                               "commitlog_sync_period_in_ms": 0})
 
 
 sample_of_all((Restarts,), 1)

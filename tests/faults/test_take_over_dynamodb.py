@@ -45,7 +45,8 @@ class TakeOver(DynamodbCase):
 
     def stopped(self, place, occurrence=1, jobs=2):
         """A migrate that has stopped itself at the place."""
-        process = self.begun("migrate", "first", self.target(), jobs=jobs, TRANSHUME_FAILPOINT="%s:stop:%d" % (place, occurrence))
+        process = self.begun("migrate", "first", self.target(), jobs=jobs,
+                             TRANSHUME_FAILPOINT="%s:stop:%d" % (place, occurrence))
         self.wait_until_stopped(process)
         return process
 
@@ -68,7 +69,8 @@ class TakeOver(DynamodbCase):
     def test_a_source_that_changed_before_the_recheck(self):
         """Chunks that are copied again are of another moment than the rest."""
         self.stopped("engine.after_commit", 2)
-        killed = support.start("resume", "--take-over", "--state", "second", "source.db", self.target(), *self.common, cwd=self.folder,
+        killed = support.start("resume", "--take-over", "--state", "second", "source.db", self.target(), *self.common,
+                               cwd=self.folder,
                                env=self.environment(TRANSHUME_FAILPOINT="engine.before_recheck:kill:1"))
         self.assert_code(support.finish(killed), -9)
         support.make_sqlite(self.path("source.db"), "UPDATE things SET v = 'new ' || id")
@@ -113,11 +115,13 @@ class TakeOver(DynamodbCase):
         run = json.loads(self.run_program("status", "--json", "--state", "first", env=self.environment()).out)["run"]
         written = self.steady("things")
         self.assertTrue(written)
-        for number, (command, *options) in enumerate((("rollback", "--run", run, "--confirm"), ("rollback", "--run", run, "--dry-run"),
+        for number, (command, *options) in enumerate((("rollback", "--run", run, "--confirm"),
+                                                      ("rollback", "--run", run, "--dry-run"),
                                                       ("finish", "--confirm"), ("resume", "source.db"))):
             for sent in (signal.SIGINT, signal.SIGTERM) if number == 0 else (signal.SIGTERM,):
                 with self.subTest(command=command, options=options, sent=sent):
-                    waiting = support.start(command, "--take-over", *options, self.uri(lease="600"), "--state", "state%d" % number,
+                    waiting = support.start(command, "--take-over", *options, self.uri(lease="600"), "--state",
+                                            "state%d" % number,
                                             cwd=self.folder, env=self.environment())
                     self.addCleanup(self.end, waiting)
                     told = waiting.stderr.readline()
@@ -130,7 +134,8 @@ class TakeOver(DynamodbCase):
                     self.assertNotIn("already", ended.out)
                     self.assertIn("stopped", ended.err)
                     self.assertEqual(len(items.scan(self.client, "things")), len(written))
-        self.assertEqual(json.loads(self.run_program("status", "--json", "--state", "first", env=self.environment()).out)["run"], run)
+        self.assertEqual(json.loads(self.run_program("status", "--json", "--state", "first",
+                                                     env=self.environment()).out)["run"], run)
 
     def test_held_up_for_longer_than_its_lease(self):
         """A machine that slept: nobody took the run over, so the claim is renewed late and the run goes on."""

@@ -1,4 +1,7 @@
-"""A run into a SQL server is taken over from a process that is stopped: what it had locked goes, and woken it changes nothing."""
+"""
+A run into a SQL server is taken over from a process that is stopped: what it had locked goes, and woken it changes
+nothing.
+"""
 import json
 import os
 import random
@@ -26,8 +29,11 @@ class TakeOverSql:
     def setUp(self):
         super().setUp()
         self.source = support.make_sqlite(
-            self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX t_v ON t (v); CREATE TABLE nokey (id INTEGER);"
-            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) INSERT INTO t SELECT i, 'text ' || i FROM c;"
+            self.path("s.db"),
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX t_v ON t (v); "
+            "CREATE TABLE nokey (id INTEGER);"
+            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) INSERT INTO t SELECT i, "
+            "'text ' || i FROM c;"
             "INSERT INTO nokey SELECT id FROM t" % ROWS)
         self.target = self.server.database()
 
@@ -42,7 +48,8 @@ class TakeOverSql:
 
     def take_over(self, *ends, code=0, command="resume", options=(), **more):
         begun = time.monotonic()
-        result = self.run_program(command, "--take-over", "--state", "second", "--timeout", "1s", *options, *(ends or self.ends()),
+        result = self.run_program(command, "--take-over", "--state", "second", "--timeout", "1s", *options,
+                                  *(ends or self.ends()),
                                   code=code, **more)
         self.assertLess(time.monotonic() - begun, 20 * support.PATIENCE)
         return result
@@ -54,9 +61,11 @@ class TakeOverSql:
     def assert_whole(self):
         """By the server's own client: each record once, also where no key says so, and the index."""
         for table in ("t", "nokey"):
-            self.assertEqual(self.server.ask(self.target, "SELECT count(*), count(DISTINCT id), sum(id) FROM %s" % table),
+            self.assertEqual(self.server.ask(self.target, "SELECT count(*), count(DISTINCT id), sum(id) FROM %s"
+                                             % table),
                              [[str(ROWS), str(ROWS), str(ROWS * (ROWS + 1) // 2)]], table)
-        self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM t WHERE v = concat('text ', id)"), [[str(ROWS)]])
+        self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM t WHERE v = concat('text ', id)"),
+                         [[str(ROWS)]])
         self.assertIn("t_v", self.server.dump(self.target))
 
     def assert_changes_nothing(self, first):
@@ -69,7 +78,8 @@ class TakeOverSql:
 
     def test_stopped_anywhere(self):
         """Within the transaction of a chunk, at its end, in the middle of the indexes."""
-        rules = ["%s.before_mark:stop:2", "%s.before_commit:stop:3", "engine.before_commit:stop:4", "%s.after_index:stop:1",
+        rules = ["%s.before_mark:stop:2", "%s.before_commit:stop:3", "engine.before_commit:stop:4",
+                 "%s.after_index:stop:1",
                  "ledger.before_status:stop:1", "ledger.after_scope:stop:2"]
         for rule in rules if support.SOAK else random.Random(support.SEED).sample(rules, 1):
             with self.subTest(rule):
@@ -92,7 +102,8 @@ class TakeOverSql:
     def test_woken_while_it_is_taken_over(self):
         """Its new sessions work at the old epoch until that is raised: they are ended, too."""
         first = self.stopped("engine.before_commit:stop:4")
-        second = self.stopped_at("ledger.before_claim:stop:1", "resume", "--take-over", "--state", "second", *self.ends())
+        second = self.stopped_at("ledger.before_claim:stop:1", "resume", "--take-over", "--state", "second",
+                                 *self.ends())
         first.send_signal(signal.SIGCONT)
         self.wait_until("it works again", lambda: self.at_work() > 0)
         second.send_signal(signal.SIGCONT)
@@ -127,7 +138,10 @@ class TakeOverSql:
         self.assertEqual(self.everything(), before)
 
     def test_other_commands_are_stopped(self):
-        """Others are refused before long; a rollback and a finish can be taken over, a repair whose lists lie in its folder goes on there."""
+        """
+        Others are refused before long; a rollback and a finish can be taken over, a repair whose lists lie in its
+        folder goes on there.
+        """
         ways = [self.stopped_repair, self.stopped_rollback, self.stopped_finish]
         for way in ways if support.SOAK else random.Random(support.SEED).sample(ways, 1):
             with self.subTest(way.__name__):
@@ -137,9 +151,11 @@ class TakeOverSql:
 
     def stopped_repair(self, state):
         self.server.ask(self.target, "UPDATE t SET v = 'altered' WHERE id = 17")
-        first = self.stopped_at("%s.before_commit:stop:1" % self.NAME, "validate", "--repair", "--confirm", "--state", state, *self.ends())
+        first = self.stopped_at("%s.before_commit:stop:1" % self.NAME, "validate", "--repair", "--confirm", "--state",
+                                state, *self.ends())
         for command in (["validate", "--repair", "--confirm", "--state", "third", *self.ends()],
-                        ["finish", "--confirm", "--state", "third", self.ends()[1]], ["migrate", "--state", "third", *self.ends()]):
+                        ["finish", "--confirm", "--state", "third", self.ends()[1]],
+                        ["migrate", "--state", "third", *self.ends()]):
             self.assert_refused(command)
         first.kill()
         self.end(first)
@@ -148,7 +164,8 @@ class TakeOverSql:
 
     def stopped_rollback(self, state):
         run = self.run_of(state)
-        first = self.stopped_at("%s.before_remove_table:stop:1" % self.NAME, "rollback", "--run", run, "--confirm", "--state", state, self.ends()[1])
+        first = self.stopped_at("%s.before_remove_table:stop:1" % self.NAME, "rollback", "--run", run, "--confirm",
+                                "--state", state, self.ends()[1])
         self.assert_refused(["rollback", "--run", run, "--confirm", "--state", "third", self.ends()[1]])
         self.take_over(self.ends()[1], command="rollback", options=("--run", run, "--confirm"))
         before = self.everything()
@@ -171,12 +188,15 @@ class TakeOverSql:
     def test_another_run_is_at_work(self):
         """A run over other tables goes on beside it; the end of all runs does not."""
         self.run_program("migrate", "--state", "done", *self.ends())
-        others = [support.make_sqlite(self.path(name + ".db"), "CREATE TABLE %s (id INTEGER PRIMARY KEY); INSERT INTO %s VALUES (1), (2)" % (name, name))
+        others = [support.make_sqlite(self.path(name + ".db"),
+                                      "CREATE TABLE %s (id INTEGER PRIMARY KEY); INSERT INTO %s VALUES (1), (2)"
+                                      % (name, name))
                   for name in ("u", "w")]
         first = self.stopped_at("engine.before_commit:stop:1", "migrate", "--state", "first", others[0], self.ends()[1])
         self.run_program("migrate", "--state", "beside", others[1], self.ends()[1])
         self.run_program("rollback", "--run", self.run_of("beside"), "--confirm", "--state", "beside", self.ends()[1])
-        result = support.transhume("finish", "--timeout", "1s", "--confirm", "--state", "second", self.ends()[1], cwd=self.folder)
+        result = support.transhume("finish", "--timeout", "1s", "--confirm", "--state", "second", self.ends()[1],
+                                   cwd=self.folder)
         self.assert_code(result, 5)
         self.assertRegex(result.err, r"%s: pid %d on \S+ works on this run" % (self.run_of("first"), first.pid))
         self.finished_for(first, codes=(3, 5))
@@ -225,8 +245,10 @@ class TakeOverPostgres(TakeOverSql, SqlCase):
         return self.server.rows(self.target), self.server.dump(self.target, "--schema-only")
 
     def at_work(self):
-        return int(self.server.psql(self.target, "SELECT count(*) FROM pg_stat_activity a WHERE datname = current_database() AND "
-                                                 "application_name = 'transhume' AND EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = a.pid "
+        return int(self.server.psql(self.target,
+                                    "SELECT count(*) FROM pg_stat_activity a WHERE datname = current_database() AND "
+                                                 "application_name = 'transhume' AND EXISTS (SELECT 1 FROM pg_locks l "
+                                                 "WHERE l.pid = a.pid "
                                                  "AND l.locktype = 'advisory')")[0][0])
 
     def sibling(self):
@@ -238,7 +260,8 @@ class TakeOverPostgres(TakeOverSql, SqlCase):
                                       "ALTER SCHEMA public OWNER TO one" % self.target)
 
     def share(self):
-        self.server.psql(self.target, "GRANT ALL ON SCHEMA public TO two; GRANT ALL ON ALL TABLES IN SCHEMA public TO two")
+        self.server.psql(self.target,
+                         "GRANT ALL ON SCHEMA public TO two; GRANT ALL ON ALL TABLES IN SCHEMA public TO two")
 
     def uri_of(self, account):
         return self.server.uri(self.target).replace("postgres@", account + "@")
@@ -251,7 +274,9 @@ class TakeOverMysql(TakeOverSql, SqlCase):
     UNMARKED = 1   # the ledger's
 
     def at_work(self):
-        return int(self.server.ask(self.target, "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> "
+        return int(self.server.ask(self.target,
+                                   "SELECT count(*) FROM information_schema.processlist WHERE db = database() "
+                                   "AND id <> "
                                                 "connection_id()")[0][0])
 
     def sibling(self):

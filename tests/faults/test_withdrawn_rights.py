@@ -1,4 +1,7 @@
-"""A right that is withdrawn in mid-run: what is in the ledger by then ends with 3 and a word of what goes on, and does so once the right is back."""
+"""
+A right that is withdrawn in mid-run: what is in the ledger by then ends with 3 and a word of what goes on, and does so
+once the right is back.
+"""
 import os
 import signal
 import sys
@@ -18,7 +21,10 @@ EXPECTED = [ROWS, ROWS, ROWS * (ROWS + 1) // 2, "wool 999"]
 
 
 class WithdrawnRight:
-    """Brings: let(out), forbid(out), goes_back(allowed): the account may read the source, write the target; have its records taken out."""
+    """
+    Brings: let(out), forbid(out), goes_back(allowed): the account may read the source, write the target; have its
+    records taken out.
+    """
     SCHEME = ""
 
     def setUp(self):
@@ -43,14 +49,16 @@ class WithdrawnRight:
     def cut_off(self, out):
         pair = (self.uri(), "sqlite:copy.db") if out else ("herd.db", self.uri())
         self.let(out)
-        result = self.refused("engine.after_commit:stop:3", lambda: self.forbid(out), "migrate", "--chunk-rows", "100", "--jobs", "1", *pair)
+        result = self.refused("engine.after_commit:stop:3", lambda: self.forbid(out), "migrate", "--chunk-rows", "100",
+                              "--jobs", "1", *pair)
         self.assertRegex(result.err, "`transhume resume[^`]*` continues")
         again = support.transhume("resume", *pair, cwd=self.folder)
         self.assertIn(again.code, (2, 3), again.err)
         self.assertRegex(again.err, r"(?m)^error: .* \[permission\]$")
         self.let(out)
         resumed = support.transhume("resume", *pair, cwd=self.folder)
-        self.assertIn(resumed.code, (0, 1) if out else (0,), resumed.err)   # 1: nobody knows that the source did not change
+        # 1: nobody knows that the source did not change
+        self.assertIn(resumed.code, (0, 1) if out else (0,), resumed.err)
 
     def test_of_a_target(self):
         self.cut_off(False)
@@ -94,13 +102,16 @@ class Postgres(WithdrawnRight, support.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = postgres.for_class(cls)
-        cls.server.psql("postgres", "CREATE ROLE mover LOGIN; CREATE ROLE owner; GRANT owner TO mover WITH ADMIN OPTION")
+        cls.server.psql("postgres",
+                        "CREATE ROLE mover LOGIN; CREATE ROLE owner; GRANT owner TO mover WITH ADMIN OPTION")
 
     def let(self, out):
         if out:
             self.server.psql(self.name, "GRANT SELECT ON herd TO mover")
             return
-        self.server.psql(self.name, "GRANT CREATE, USAGE ON SCHEMA public TO mover; GRANT TEMPORARY ON DATABASE %s TO mover" % self.name)
+        self.server.psql(self.name,
+                         "GRANT CREATE, USAGE ON SCHEMA public TO mover; GRANT TEMPORARY ON DATABASE %s TO mover"
+                         % self.name)
         self.own("mover")
 
     def own(self, role):
@@ -112,7 +123,9 @@ class Postgres(WithdrawnRight, support.TestCase):
         self.own("postgres") if not out else self.server.psql(self.name, "REVOKE SELECT ON herd FROM mover")
 
     def tables(self, own=False):
-        rows = self.server.psql(self.name, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+        rows = self.server.psql(self.name,
+                                "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = "
+                                "'public'::regnamespace")
         return sorted(name for name, in rows if own or "_transhume" not in name)
 
 

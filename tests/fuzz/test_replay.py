@@ -27,8 +27,10 @@ class Replay(unittest.TestCase):
         for target in sorted(set(TARGETS) - LACKING):
             with self.subTest(target=target):
                 inputs = self.corpus(target)
-                done = subprocess.run([os.path.join(support.BUILD, "fuzz_" + target), *inputs], stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120 * support.PATIENCE, check=False)
+                done = subprocess.run([os.path.join(support.BUILD, "fuzz_" + target), *inputs],
+                                      stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120 * support.PATIENCE,
+                                      check=False)
                 self.assertEqual((done.returncode, done.stdout.decode()), (0, "%d inputs\n" % len(inputs)),
                                  done.stderr.decode("utf-8", "replace")[-3000:])
 

@@ -1,10 +1,13 @@
 """How many seconds of processor each module may take, and the record of what each one took.
 
-The budgets are processor seconds of the module and of the processes that it waited for, which hardly depend on other load. The speed
-of the processor is measured between modules (`Pace`), and a slower one gets longer budgets. A module that needs more than the usual
+The budgets are processor seconds of the module and of the processes that it waited for, which hardly depend on other
+load. The speed
+of the processor is measured between modules (`Pace`), and a slower one gets longer budgets. A module that needs more
+than the usual
 budget has its own line here, with a reason. Before raising one, look for what could be made smaller.
 
-    python3 tests/runner/budgets.py build >list && mv list tests/runner/long_tests      after `make test`: which tests are long
+    python3 tests/runner/budgets.py build >list && mv list tests/runner/long_tests      after `make test`: which tests
+    are long
 """
 import hashlib
 import json
@@ -36,17 +39,31 @@ LARGER = {
 }
 # Of these modules `make test` runs one test in so many, drawn by the seed as the cases are, and a soak all.
 SHARES = {name: share for share, names in {
-    3: ("system/test_least_rights system/test_least_rights_stores system/test_schema_import_tools system/test_follow_mysql system/test_follow system/test_rollback_postgres system/test_bad_input_dynamodb system/test_mysql "
-        "system/test_follow_lanes system/test_change_mysql system/test_postgres_large system/test_validate_postgres system/test_rollback_mysql system/test_postgres_schemas "
-        "system/test_follow_keyless system/test_follow_apply system/test_follow_schema_postgres system/test_postgres system/test_postgres_existing system/test_rollback_others system/test_follow_pages system/test_rollback_dynamodb"),
-    2: ("system/test_least_rights_files system/test_limits faults/test_take_over_cassandra faults/test_take_over_sql system/test_design_vectors system/test_mysql_large system/test_mysql_bulk "
-        "system/test_postgres_rebuild system/test_carry system/test_postgres_load system/test_mysql_catalog system/test_secrets system/test_validate_push_down "
-        "system/test_validate_mutations system/test_validate_resume system/test_analyze_exports system/test_validate_pairs system/test_plain_copy "
-        "system/test_mysql_connect system/test_postgres_catalog system/test_existing_references system/test_dynamodb_source system/test_change system/test_cassandra_source "
-        "system/test_follow_rows system/test_follow_rejects system/test_follow_schema system/test_cutover_failures faults/test_error_loop_cutover system/test_validate_constructs system/test_validate_mysql system/test_dead_server system/test_report_connections system/test_mysql_rebuild system/test_dynamodb_exchange "
-        "system/test_pauses system/test_distinct_sql system/test_bad_input_servers system/test_long_statements system/test_postgres_locks system/test_files_odd"),
+    3: ("system/test_least_rights system/test_least_rights_stores system/test_schema_import_tools "
+        "system/test_follow_mysql system/test_follow system/test_rollback_postgres system/test_bad_input_dynamodb "
+        "system/test_mysql "
+        "system/test_follow_lanes system/test_change_mysql system/test_postgres_large system/test_validate_postgres "
+        "system/test_rollback_mysql system/test_postgres_schemas "
+        "system/test_follow_keyless system/test_follow_apply system/test_follow_schema_postgres system/test_postgres "
+        "system/test_postgres_existing system/test_rollback_others system/test_follow_pages "
+        "system/test_rollback_dynamodb"),
+    2: ("system/test_least_rights_files system/test_limits faults/test_take_over_cassandra faults/test_take_over_sql "
+        "system/test_design_vectors system/test_mysql_large system/test_mysql_bulk "
+        "system/test_postgres_rebuild system/test_carry system/test_postgres_load system/test_mysql_catalog "
+        "system/test_secrets system/test_validate_push_down "
+        "system/test_validate_mutations system/test_validate_resume system/test_analyze_exports "
+        "system/test_validate_pairs system/test_plain_copy "
+        "system/test_mysql_connect system/test_postgres_catalog system/test_existing_references "
+        "system/test_dynamodb_source system/test_change system/test_cassandra_source "
+        "system/test_follow_rows system/test_follow_rejects system/test_follow_schema system/test_cutover_failures "
+        "faults/test_error_loop_cutover system/test_validate_constructs system/test_validate_mysql "
+        "system/test_dead_server system/test_report_connections system/test_mysql_rebuild "
+        "system/test_dynamodb_exchange "
+        "system/test_pauses system/test_distinct_sql system/test_bad_input_servers system/test_long_statements "
+        "system/test_postgres_locks system/test_files_odd"),
 }.items() for name in names.split()}
-# Few tests take most of the time. Of those of a module that take longer than this, which the file long_tests names, `make test` runs one in so many
+# Few tests take most of the time. Of those of a module that take longer than this, which the file long_tests names,
+# `make test` runs one in so many
 # and at least one, whatever else the module has; a soak runs all.
 LONG_S = 0.5
 LONG_SHARE = 5
@@ -57,7 +74,9 @@ PACE_COMMAND = [sys.executable, "-I", "-S", "-c", "pass"]
 
 
 class Pace:
-    """How much slower this processor is than the reference, measured by a small process that runs between the modules."""
+    """
+    How much slower this processor is than the reference, measured by a small process that runs between the modules.
+    """
 
     def __init__(self):
         self.seconds = []
@@ -94,9 +113,14 @@ def of(module):
 
 
 def check(record, factor):
-    """`record`: {module: {"processor": seconds, ...}} of a run; the budgets are `factor` times as long as they are written."""
-    over = sorted((name, took["processor"], of(name) * factor) for name, took in record.items() if took["processor"] > of(name) * factor)
-    detail = "".join("%s took %.0f s of processor, and %.0f may be: see tests/runner/budgets.py\n" % found for found in over)
+    """
+    `record`: {module: {"processor": seconds, ...}} of a run; the budgets are `factor` times as long as they are
+    written.
+    """
+    over = sorted((name, took["processor"], of(name) * factor) for name, took in record.items()
+                  if took["processor"] > of(name) * factor)
+    detail = "".join("%s took %.0f s of processor, and %.0f may be: see tests/runner/budgets.py\n" % found
+                     for found in over)
     return Outcome("budgets", "failed" if over else "passed", 0.0, detail)
 
 
@@ -143,12 +167,15 @@ def save_tests(build, tests):
 
 
 def long_of(tests):
-    """Names of the long ones among the tests, but for as few of them as pass all failpoints that no short one passes."""
+    """
+    Names of the long ones among the tests, but for as few of them as pass all failpoints that no short one passes.
+    """
     long = {name for name, known in tests.items() if known["processor"] >= LONG_S}
     missing = {point for name in long for point in tests[name]["reached"]}
     missing -= {point for name in set(tests) - long for point in tests[name]["reached"]}
     while missing:
-        found = max(sorted(long), key=lambda name: len(missing.intersection(tests[name]["reached"])) / tests[name]["processor"])
+        found = max(sorted(long),
+                    key=lambda name: len(missing.intersection(tests[name]["reached"])) / tests[name]["processor"])
         missing -= set(tests[found]["reached"])
         long.discard(found)
     return long

@@ -1,9 +1,13 @@
 """`--changed`: the modules that a change can affect, and why.
 
-Unit tests are found through the graph of includes. A header affects every test that includes it, at any depth. A C file affects
-the tests that include a header of its folder which the file includes too, because it defines part of what that header declares.
-Contract suites and tests that run the program are found by database: a change in a connector affects the modules that name its
-database, themselves or through what they import. A change above or below all connectors affects every test that runs the program.
+Unit tests are found through the graph of includes. A header affects every test that includes it, at any depth. A C file
+affects
+the tests that include a header of its folder which the file includes too, because it defines part of what that header
+declares.
+Contract suites and tests that run the program are found by database: a change in a connector affects the modules that
+name its
+database, themselves or through what they import. A change above or below all connectors affects every test that runs
+the program.
 """
 import functools
 import os
@@ -29,7 +33,8 @@ class Tree:
         self.root = root
 
     def git(self, *arguments):
-        done = subprocess.run(["git", "-C", self.root, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(["git", "-C", self.root, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True)
         return done.stdout.split("\0") if done.returncode == 0 else None
 
     def base(self, wanted):
@@ -60,7 +65,8 @@ class Tree:
         """Files that a C file includes directly."""
         found = set()
         for name in INCLUDE.findall(self.text(path)):
-            places = (os.path.normpath(os.path.join(folder, name)) for folder in (os.path.dirname(path), "src", "tests/unit"))
+            places = (os.path.normpath(os.path.join(folder, name))
+                      for folder in (os.path.dirname(path), "src", "tests/unit"))
             found.update([place for place in places if os.path.exists(os.path.join(self.root, place))][:1])
         return frozenset(found)
 
@@ -123,7 +129,8 @@ class Picker:
             return "is the test"
         if file in files:
             return "is included"
-        declared = [path for path in self.tree.includes(file) if os.path.dirname(path) == os.path.dirname(file)] if file.endswith(".c") else []
+        declared = [path for path in self.tree.includes(file) if os.path.dirname(path)
+                    == os.path.dirname(file)] if file.endswith(".c") else []
         shared = sorted(own.intersection(declared))
         return "belongs to %s" % shared[0] if shared else None
 
@@ -146,7 +153,9 @@ class Picker:
             return "is code" if file.startswith(("src/", "tests/fuzz/")) else None
         if not file.startswith("src/"):
             top = file.split("/")[0]
-            return "is in a folder that it names" if top not in ("tests", "src") and re.search(r"\b%s\b" % re.escape(top), self.tree.text(path)) else None
+            return "is in a folder that it names" if top not in ("tests",
+                                                                 "src") and re.search(r"\b%s\b" % re.escape(top),
+                                                                     self.tree.text(path)) else None
         owners = [engine for engine in engines.all() if file.startswith(tuple(engine.SOURCES))]
         if not owners:
             return "is above or below all databases" if folder == "system" or not file.startswith("src/cli/") else None

@@ -11,7 +11,10 @@ BUCKETS, BUCKET_REASONS = "s3", ("no moto: ", "no boto3: ")
 
 
 def names_in(lines, names):
-    """A kill ends a write where a page of the file ends: the line is a name's beginning, and may have the next one's name behind it."""
+    """
+    A kill ends a write where a page of the file ends: the line is a name's beginning, and may have the next one's name
+    behind it.
+    """
     for line in lines:
         whole = next((name for name in names if line.endswith(name)), "")
         begun = line[:len(line) - len(whole)]
@@ -20,7 +23,9 @@ def names_in(lines, names):
 
 
 def check(environment, count_file, outcomes):
-    """After a whole run: each failpoint of the engine, and of the connectors whose servers ran, must have been reached."""
+    """
+    After a whole run: each failpoint of the engine, and of the connectors whose servers ran, must have been reached.
+    """
     left_out = {engine.NAME for engine in engines.all()
                 if any(o.result == "skipped" and reason in o.detail for o in outcomes for reason in engine.REASONS)}
     if any(o.result == "skipped" and reason in o.detail for o in outcomes for reason in BUCKET_REASONS):

@@ -16,7 +16,8 @@ def left_out(build):
 
 
 def sources(folder, prefix, build=None):
-    """{name without its ending: path} of the C files of that prefix in a folder of tests and in its parts' folders; with a
+    """{name without its ending: path} of the C files of that prefix in a folder of tests and in its parts' folders;
+    with a
     build, only those that it has."""
     parts = [part for part in PARTS if build is None or part not in left_out(build)]
     found = {}

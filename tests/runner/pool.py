@@ -1,6 +1,8 @@
-"""The pool of servers of a test run: one server of each kind, started when a test first asks for it and ended with the run.
+"""The pool of servers of a test run: one server of each kind, started when a test first asks for it and ended with the
+run.
 
-A test asks through a Unix socket whose path is in TRANSHUME_POOL (see tests/servers/pool.py). It sends the kind in one line and
+A test asks through a Unix socket whose path is in TRANSHUME_POOL (see tests/servers/pool.py). It sends the kind in one
+line and
 receives the server's port, or `! ` followed by the reason why there is none.
 """
 import os
@@ -45,7 +47,8 @@ class Pool:
 
     def start(self, kind):
         self.holders[kind] = holder = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", sys.executable, HOLD, kind], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            ["setpriv", "--pdeathsig", "TERM", sys.executable, HOLD, kind], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env=self.environment)
         line = holder.stdout.readline().strip()
         self.answers[kind] = line or "! " + (holder.stderr.read().strip().splitlines() or ["no reason given"])[-1]

@@ -1,8 +1,10 @@
-"""A proxy between the program and a server of MongoDB's protocol, which answers commands itself or changes answers where a test says so.
+"""A proxy between the program and a server of MongoDB's protocol, which answers commands itself or changes answers
+where a test says so.
 
     with BsonProxy(server.port) as proxy:
         proxy.instead("insert", {"ok": 0, "code": 10107, "errmsg": "not primary"})   # the server does not get it
-        proxy.after("insert", {"ok": 0, "code": 91, "errmsg": "shutdown"})            # the server does it, and its answer is not heard
+        proxy.after("insert", {"ok": 0, "code": 91, "errmsg": "shutdown"})            # the server does it, and its
+        answer is not heard
         ... connect to proxy.port ...
         assert proxy.struck == ["insert", "insert"]
 
@@ -71,7 +73,8 @@ class BsonProxy(Proxy):
 
     def passers(self, program, server):
         silenced = {}
-        return [lambda: self.pass_commands(program, server, silenced), lambda: self.pass_answers(program, server, silenced)]
+        return [lambda: self.pass_commands(program, server, silenced),
+                lambda: self.pass_answers(program, server, silenced)]
 
     def pass_commands(self, program, server, silenced):
         try:

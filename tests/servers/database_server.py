@@ -1,4 +1,5 @@
-"""What MariaDB's and PostgreSQL's servers have in common here: a user of their own, a port, a certificate, and an end for sure.
+"""What MariaDB's and PostgreSQL's servers have in common here: a user of their own, a port, a certificate, and an end
+for sure.
 
 The server does not run as root: both refuse that. When the process that started it dies, so does it.
 """
@@ -106,7 +107,10 @@ class DatabaseServer:
             raise AssertionError("%s: %s" % (program, done.stdout.decode("utf-8", "replace")[-LOG_SHOWN_BYTES:]))
 
     def copy_kept(self, name, make):
-        """Its data folder, from one in the cache of test servers, which make(PATH) makes whole or not at all when it is first wanted."""
+        """
+        Its data folder, from one in the cache of test servers, which make(PATH) makes whole or not at all when it is
+        first wanted.
+        """
         kept = os.path.join(cache.cache_folder(), name)
         if not os.path.isdir(kept):
             made = os.path.join(self.folder, "made")
@@ -144,9 +148,11 @@ class DatabaseServer:
         """Paths of one that the server's authority signed, and of its key."""
         key, certificate, request = (os.path.join(folder, name + end) for end in (".key", ".crt", ".csr"))
         for command in (["req", "-new", "-nodes", "-subj", "/CN=" + name, "-keyout", key, "-out", request],
-                        ["x509", "-req", "-in", request, "-days", "30", "-CA", self.certificate, "-CAkey", os.path.join(self.folder, "server.key"),
+                        ["x509", "-req", "-in", request, "-days", "30", "-CA", self.certificate, "-CAkey",
+                         os.path.join(self.folder, "server.key"),
                          "-CAcreateserial", "-CAserial", os.path.join(folder, name + ".serial"), "-out", certificate]):
-            subprocess.run(["openssl", *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=self.READY_S)
+            subprocess.run(["openssl", *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                           timeout=self.READY_S)
         os.chmod(key, 0o600)
         return certificate, key
 
@@ -237,7 +243,9 @@ class DatabaseServer:
 
     @classmethod
     def for_class(cls, test_class, **options):
-        """For setUpClass. A server with options ends with the class; without, the module's next class gets the same one."""
+        """
+        For setUpClass. A server with options ends with the class; without, the module's next class gets the same one.
+        """
         if options:
             server = cls(**options)
             test_class.addClassCleanup(server.stop)
@@ -288,7 +296,8 @@ class DatabaseServer:
 
     def ask_client(self, command, sql=""):
         """What a database's own client prints."""
-        done = subprocess.run(command, input=sql.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=ASK_S,
+        done = subprocess.run(command, input=sql.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=ASK_S,
                               check=False)
         if done.returncode != 0:
             raise AssertionError("%s: %s" % (os.path.basename(command[0]), done.stderr.decode("utf-8", "replace")))
@@ -302,7 +311,9 @@ class DatabaseServer:
         return name
 
     def drop_databases(self):
-        """Drops those made since the last call: queries about all databases of a server take longer with each of them."""
+        """
+        Drops those made since the last call: queries about all databases of a server take longer with each of them.
+        """
         names = [self.name_of(count) for count in range(self.dropped + 1, self.count + 1)]
         self.dropped = self.count
         if names:
@@ -315,9 +326,12 @@ class DatabaseServer:
 
 class Shared:
     """
-    Put before a server's class: the server of the run's pool, which other modules use at the same time. Each test makes its own
-    databases in it, and they are dropped when the class ends. A test that kills, configures or starves a server or looks at the
-    activity of the whole server needs one of its own instead. So does a test that resumes or validates what it reads from a
+    Put before a server's class: the server of the run's pool, which other modules use at the same time. Each test makes
+    its own
+    databases in it, and they are dropped when the class ends. A test that kills, configures or starves a server or
+    looks at the
+    activity of the whole server needs one of its own instead. So does a test that resumes or validates what it reads
+    from a
     server, because other tests' writes may count as a change of the source.
     """
 

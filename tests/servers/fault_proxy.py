@@ -33,7 +33,8 @@ fits on (1-based), to each `every`th of them, with `chance`, `count` times at mo
     unconditional the server does not see If-Match and If-None-Match, as a store that does not know them
     empty_page    Scan, Query: no items, and a key to go on from
 
-`keep_bodies` keeps what was asked in `bodies`. `clock_offset_s` is how far the proxy's clock is ahead: requests signed more than five minutes off are refused
+`keep_bodies` keeps what was asked in `bodies`. `clock_offset_s` is how far the proxy's clock is ahead: requests signed
+more than five minutes off are refused
 as DynamoDB does, and answers bear its date.
 """
 import binascii
@@ -149,7 +150,8 @@ S3_OPERATIONS = (("list-type", {"GET": "ListObjectsV2"}),
 
 def error_answer(status, code, message, request=None):
     if request is not None and request.is_s3:
-        return Answer(status, ("<Error><Code>%s</Code><Message>%s</Message></Error>" % (code, message)).encode(), {"Content-Type": "application/xml"})
+        return Answer(status, ("<Error><Code>%s</Code><Message>%s</Message></Error>" % (code, message)).encode(),
+                      {"Content-Type": "application/xml"})
     prefix = "com.amazon.coral.service#" if code in CORAL_CODES else "com.amazonaws.dynamodb.v20120810#"
     return Answer(status, json.dumps({"__type": prefix + code, "message": message}).encode())
 
@@ -186,7 +188,8 @@ class Unprocessed(Fault):
 
     @classmethod
     def fits(cls, request):
-        return super().fits(request) and sum(map(len, map(Unprocessed.wanted, request.json().get("RequestItems", {}).values()))) > 1
+        return super().fits(request) and sum(map(len, map(Unprocessed.wanted,
+                                                          request.json().get("RequestItems", {}).values()))) > 1
 
     @staticmethod
     def wanted(part):
@@ -531,7 +534,8 @@ class Connection(socketserver.BaseRequestHandler):
                 self.upstream = None
                 return None
             names = ("content-type", "x-amz-crc32", "x-amzn-requestid", "etag", "content-range")
-            found = {name: value for name, value in response.getheaders() if name.lower() in names or name.lower().startswith("x-amz-meta-")}
+            found = {name: value for name, value in response.getheaders() if name.lower() in names
+                     or name.lower().startswith("x-amz-meta-")}
             answer = Answer(response.status, data)
             answer.headers = found
             answer.length = len(data)
@@ -639,7 +643,8 @@ class FaultProxy:
         with self.lock:
             self.hits["skew"] += 1
         if request.is_s3:
-            return error_answer(403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.", request)
+            return error_answer(403, "RequestTimeTooSkewed",
+                                "The difference between the request time and the current time is too large.", request)
         text = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         edge = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now - SKEW_S if off > 0 else now + SKEW_S))
         words = "Signature expired: %s is now earlier than %s (%s - 5 min.)" if off > 0 else \

@@ -8,8 +8,10 @@
     server.database()          the name of an empty database
     server.client()[NAME]      pymongo's database of that name
 
-It is the server of MongoDB's protocol that can be had here: all types of BSON byte for byte, bulk writes, indexes, aggregations. It is no replica set, and knows no
-transactions. FerretDB is built of its Go module, DocumentDB comes from the distribution's unstable suite, and pymongo from PyPI, all into the cache of test servers.
+It is the server of MongoDB's protocol that can be had here: all types of BSON byte for byte, bulk writes, indexes,
+aggregations. It is no replica set, and knows no
+transactions. FerretDB is built of its Go module, DocumentDB comes from the distribution's unstable suite, and pymongo
+from PyPI, all into the cache of test servers.
 """
 import os
 import pwd
@@ -22,7 +24,8 @@ import cache
 import postgres
 from database_server import DatabaseServer, Shared
 
-STORAGE = {"shared_preload_libraries": "pg_cron,pg_documentdb_core,pg_documentdb", "cron.database_name": "postgres", "cron.host": "127.0.0.1", "max_connections": "200"}
+STORAGE = {"shared_preload_libraries": "pg_cron,pg_documentdb_core,pg_documentdb", "cron.database_name": "postgres",
+           "cron.host": "127.0.0.1", "max_connections": "200"}
 
 
 def _fetched(name):
@@ -65,7 +68,9 @@ class Storage(postgres.Server):
             pwd.getpwnam(self.USER)
         except KeyError:
             raise unittest.SkipTest("no FerretDB: there is no user %s to run its PostgreSQL as" % self.USER) from None
-        return ["setpriv", "--reuid=" + self.USER, "--regid=" + self.USER, "--init-groups", "--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--pdeathsig", "KILL"]
+        return ["setpriv", "--reuid=" + self.USER, "--regid=" + self.USER, "--init-groups",
+                "--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override",
+                "--pdeathsig", "KILL"]
 
 
 class Server(DatabaseServer):
@@ -90,12 +95,14 @@ class Server(DatabaseServer):
         """Nobody else's."""
 
     def command(self):
-        return [self.program, "--listen-addr=127.0.0.1:%d" % self.port, "--debug-addr=-", "--telemetry=disable", "--log-level=error", "--state-dir=" + self.folder,
+        return [self.program, "--listen-addr=127.0.0.1:%d" % self.port, "--debug-addr=-", "--telemetry=disable",
+                "--log-level=error", "--state-dir=" + self.folder,
                 "--postgresql-url=postgres://postgres@127.0.0.1:%d/postgres" % self.storage.port, *self.options]
 
     def _start_once(self):
         with open(os.path.join(self.folder, self.LOGS[0]), "ab") as log:
-            self.process = subprocess.Popen(self.guard + self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.guard + self.command(), cwd=self.folder, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
         deadline = time.monotonic() + self.READY_S
         while self.process.poll() is None:
             try:
@@ -123,7 +130,8 @@ class Server(DatabaseServer):
     def client(self):
         """pymongo's, made at first use."""
         if self.connection is None:
-            self.connection = driver().MongoClient("127.0.0.1", self.port, serverSelectionTimeoutMS=2000, socketTimeoutMS=60000, tz_aware=True, uuidRepresentation="standard")
+            self.connection = driver().MongoClient("127.0.0.1", self.port, serverSelectionTimeoutMS=2000,
+                                                   socketTimeoutMS=60000, tz_aware=True, uuidRepresentation="standard")
         return self.connection
 
     def disconnect(self):

@@ -174,7 +174,8 @@ NUMBERS = ["0", "1", "-1", "0.1", "1.5", "-2.75", "100", "12300", "9223372036854
            "-0.00000000000000000000000000000000000012345678901234567890123456789012345678",
            "1E-130", "9.9999999999999999999999999999999999999E+125", "-9.9999999999999999999999999999999999999E+125",
            "1E+30", "123456789.123456789", "0.30000000000000004"]
-TEXTS = ["a", "Flo\u00efne", "\U0001f411 bleats", "two\nlines\tand \"quotes\" \\ and \x00 NUL \x1f", "'", "{\"S\":\"no\"}",
+TEXTS = ["a", "Flo\u00efne", "\U0001f411 bleats", "two\nlines\tand \"quotes\" \\ and \x00 NUL \x1f", "'",
+         "{\"S\":\"no\"}",
          "\u2028\ufeff\ufffd", "x" * 5000, "0", "null", " "]
 BYTES = [b"\0", b"\xff\xfe", bytes(range(256)), b"a"]
 NAMES = ["plain", "with space", "dots.and[brackets]", "quote\"back\\slash", "new\nline", "Flo\u00efne", "\U0001f411",

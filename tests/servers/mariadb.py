@@ -10,7 +10,8 @@
     server.database()      makes an empty database and gives its name
     server.ask(NAME, SQL)  asks it by MariaDB's own client; rows of texts
 
-The data folder is made once a machine and copied for each server: making it takes longer than the server needs to start.
+The data folder is made once a machine and copied for each server: making it takes longer than the server needs to
+start.
 """
 import glob
 import hashlib
@@ -36,7 +37,8 @@ def fetched(version):
 
 
 # What a source is that can be followed.
-FOLLOWED = {"log-bin": "binlog", "server-id": "1", "binlog-format": "ROW", "binlog-row-metadata": "FULL", "sync-binlog": "0",
+FOLLOWED = {"log-bin": "binlog", "server-id": "1", "binlog-format": "ROW", "binlog-row-metadata": "FULL",
+            "sync-binlog": "0",
             "log-bin-trust-function-creators": "1"}
 
 
@@ -60,7 +62,8 @@ class Server(DatabaseServer):
         self.socket = os.path.join(self.folder, "s.sock")
         self._copy_data()
         self.settings = {"bind-address": "127.0.0.1", "socket": self.socket, "pid-file": self.folder + "/pid",
-                         "log-error": self.folder + "/log", "tmpdir": self.folder, "skip-name-resolve": "1", "local-infile": "1",
+                         "log-error": self.folder + "/log", "tmpdir": self.folder, "skip-name-resolve": "1",
+                         "local-infile": "1",
                          "character-set-server": "utf8mb4", "max-connections": "120",
                          "performance-schema": "0", "innodb-buffer-pool-size": "64M", "innodb-log-file-size": "8M",
                          # a crash of the machine is no matter of tests; one of the server keeps what was written
@@ -77,32 +80,38 @@ class Server(DatabaseServer):
         own = os.path.join(self.folder, "native")
         program, = self.program
         base = os.path.dirname(program) if version.startswith("mysql-") else os.path.dirname(os.path.dirname(program))
-        root = os.path.dirname(os.path.dirname(base)) if version.startswith("mysql-") else base   # other jars lie beside
+        # other jars lie beside
+        root = os.path.dirname(os.path.dirname(base)) if version.startswith("mysql-") else base
         shutil.copytree(root, own, symlinks=True, copy_function=link_or_copy)
         self.program = [os.path.join(own, os.path.relpath(program, root))]
         messages, = glob.glob(os.path.join(own, "**", "english", "errmsg.sys"), recursive=True)
         share = os.path.dirname(os.path.dirname(messages))
         self.base = os.path.join(own, os.path.relpath(base, root))
-        self.options = ["--basedir=" + self.base, "--lc-messages-dir=" + share, "--character-sets-dir=" + os.path.join(share, "charsets")]
+        self.options = ["--basedir=" + self.base, "--lc-messages-dir=" + share,
+                        "--character-sets-dir=" + os.path.join(share, "charsets")]
 
     def _make_data(self, made):
         """The folder as a new server has it."""
         shared = ["--no-defaults", "--datadir=" + made]
         if not self.options:
-            self.run("mariadb-install-db", *shared, "--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve",
+            self.run("mariadb-install-db", *shared, "--skip-test-db", "--auth-root-authentication-method=normal",
+                     "--skip-name-resolve",
                      "--innodb-log-file-size=8M", "--tmpdir=" + self.folder)
             return
         ready = glob.glob(os.path.join(self.folder, "native", "**", "mysql", "user.frm"), recursive=True)
         if ready:
             shutil.copytree(os.path.dirname(os.path.dirname(ready[0])), made, dirs_exist_ok=True)
             return
-        install, = glob.glob(os.path.join(self.base, "scripts", "m*-install-db")) or glob.glob(os.path.join(self.base, "scripts", "mysql_install_db"))
-        self.run(install, *shared, "--basedir=" + self.base, "--auth-root-authentication-method=normal", "--skip-name-resolve",
+        install, = glob.glob(os.path.join(self.base, "scripts", "m*-install-db")) or glob.glob(os.path.join(self.base,
+            "scripts", "mysql_install_db"))
+        self.run(install, *shared, "--basedir=" + self.base, "--auth-root-authentication-method=normal",
+                 "--skip-name-resolve",
                  "--innodb-log-file-size=8M", "--tmpdir=" + self.folder)
 
     def _copy_data(self):
         """From a folder in the cache of test servers, which is made whole or not at all."""
-        version = subprocess.run([*self.program, "--no-defaults", "--version"], stdout=subprocess.PIPE, timeout=self.READY_S, stderr=subprocess.DEVNULL,
+        version = subprocess.run([*self.program, "--no-defaults", "--version"], stdout=subprocess.PIPE,
+                                 timeout=self.READY_S, stderr=subprocess.DEVNULL,
                                  check=True).stdout
         self.copy_kept("mariadb-data-" + hashlib.sha256(version.partition(b" ")[2]).hexdigest()[:16], self._make_data)
 
@@ -121,7 +130,8 @@ class Server(DatabaseServer):
         return ["mariadb", *self._account(), "--batch", "--skip-column-names", "--unbuffered", name]
 
     def waiting(self, name):
-        return int(self.ask("mysql", "SELECT count(*) FROM information_schema.processlist WHERE db = '%s' AND state LIKE "
+        return int(self.ask("mysql",
+                            "SELECT count(*) FROM information_schema.processlist WHERE db = '%s' AND state LIKE "
                                      "'Waiting for table metadata lock'" % name)[0][0])
 
     # --- what tests ask
@@ -142,12 +152,14 @@ class Server(DatabaseServer):
 
     def dump(self, name, *options):
         """What mariadb-dump tells of a database's definitions, but how far its counters are."""
-        said = self.ask_client(["mariadb-dump", *self._account(), "--no-data", "--routines", "--events", "--skip-comments", *options, name])
+        said = self.ask_client(["mariadb-dump", *self._account(), "--no-data", "--routines", "--events",
+                                "--skip-comments", *options, name])
         return re.sub(" AUTO_INCREMENT=[0-9]+", "", said.decode())
 
     def rows(self, name):
         """{table: its rows, sorted} of all tables."""
-        tables = [table for table, in self.ask(name, "SELECT table_name FROM information_schema.tables WHERE table_schema = "
+        tables = [table for table, in self.ask(name,
+                                               "SELECT table_name FROM information_schema.tables WHERE table_schema = "
                                                      "database() AND table_type = 'BASE TABLE'")]
         found = {table: [] for table in tables}
         # a line of text before each table's rows: its number

@@ -1,7 +1,10 @@
-"""Starts mongo-java-server, a second independent server of MongoDB's protocol, in memory, on a free port of the loopback.
+"""Starts mongo-java-server, a second independent server of MongoDB's protocol, in memory, on a free port of the
+loopback.
 
-It says that it is MongoDB 5.0 with wire version 8, knows no `hello` and no sessions, and keeps every BSON type byte for byte. Newer pymongos refuse it: what is in it is read and written by
-pymongo 4.8 in a process of its own. The jars come from Maven Central and the driver from PyPI, both into the cache of test servers.
+It says that it is MongoDB 5.0 with wire version 8, knows no `hello` and no sessions, and keeps every BSON type byte for
+byte. Newer pymongos refuse it: what is in it is read and written by
+pymongo 4.8 in a process of its own. The jars come from Maven Central and the driver from PyPI, both into the cache of
+test servers.
 """
 import glob
 import json
@@ -59,11 +62,13 @@ class Server(DatabaseServer):
         """Nobody else's."""
 
     def command(self):
-        return ["java", "-Xms32m", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", os.path.join(self.jars, "*"), MAIN, str(self.port)]
+        return ["java", "-Xms32m", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
+                os.path.join(self.jars, "*"), MAIN, str(self.port)]
 
     def _start_once(self):
         with open(os.path.join(self.folder, self.LOGS[0]), "ab") as log:
-            self.process = subprocess.Popen(self.guard + self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.guard + self.command(), cwd=self.folder, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
         deadline = time.monotonic() + self.READY_S
         while self.process.poll() is None:
             try:
@@ -71,7 +76,8 @@ class Server(DatabaseServer):
                 return True
             except OSError:
                 if time.monotonic() > deadline:
-                    raise AssertionError("%s did not answer within %d s:\n%s" % (self.TITLE, self.READY_S, self.log())) from None
+                    raise AssertionError("%s did not answer within %d s:\n%s" % (self.TITLE, self.READY_S,
+                        self.log())) from None
                 time.sleep(0.05)
         return False
 
@@ -88,7 +94,9 @@ class Server(DatabaseServer):
         return "mongodb://127.0.0.1:%d/%s%s" % (self.port, name, options)
 
     def ask(self, name, action, collection, given=""):
-        done = subprocess.run([self.python, "-c", CLIENT, str(self.port), name, action, collection], input=given.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=ASK_S, check=False)
+        done = subprocess.run([self.python, "-c", CLIENT, str(self.port), name, action, collection],
+                              input=given.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=ASK_S,
+                              check=False)
         if done.returncode != 0:
             raise AssertionError(done.stderr.decode("utf-8", "replace"))
         return json.loads(done.stdout) if done.stdout else None

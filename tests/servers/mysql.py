@@ -1,6 +1,7 @@
 """Starts a real MySQL 9, as mariadb.py starts a MariaDB, and is asked by MariaDB's client.
 
-The server is a package of the distribution's unstable suite, unpacked in the cache of test servers and run by its own loader and libraries (see unpack_suite); which
+The server is a package of the distribution's unstable suite, unpacked in the cache of test servers and run by its own
+loader and libraries (see unpack_suite); which
 version that is, it says itself: nothing here expects one.
 """
 import os
@@ -13,7 +14,8 @@ VERSION = "mysql-9"
 LOADER, LIBRARIES = "lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"
 # These keep its data folder small.
 SMALL = {"innodb-redo-log-capacity": "8M", "innodb-autoextend-increment": "1"}
-SETTINGS = {**SMALL, "mysqlx": "OFF", "event-scheduler": "OFF", "secure-file-priv": "", "disable-log-bin": "1", "innodb-doublewrite": "OFF"}
+SETTINGS = {**SMALL, "mysqlx": "OFF", "event-scheduler": "OFF", "secure-file-priv": "", "disable-log-bin": "1",
+            "innodb-doublewrite": "OFF"}
 WITHOUT_TLS = {"tls-version": ""}   # its own certificate would cost most of a short session's time
 ROOT = "CREATE USER root@'127.0.0.1';\nGRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
 
@@ -31,16 +33,19 @@ class Server(mariadb.Server):
         root = program[:-len("/usr/sbin/mysqld")]
         own = os.path.join(self.folder, "native")
         shutil.copytree(root, own, symlinks=True, copy_function=link_or_copy)
-        self.program = [os.path.join(own, LOADER), "--library-path", os.path.join(own, LIBRARIES), os.path.join(own, "usr/sbin/mysqld")]
+        self.program = [os.path.join(own, LOADER), "--library-path", os.path.join(own, LIBRARIES),
+                        os.path.join(own, "usr/sbin/mysqld")]
         share = os.path.join(own, "usr/share/mysql")
-        self.options = ["--basedir=" + os.path.join(own, "usr"), "--lc-messages-dir=" + share, "--character-sets-dir=" + os.path.join(share, "charsets")]
+        self.options = ["--basedir=" + os.path.join(own, "usr"), "--lc-messages-dir=" + share,
+                        "--character-sets-dir=" + os.path.join(share, "charsets")]
 
     def _make_data(self, made):
         accounts = os.path.join(self.folder, "accounts.sql")
         with open(accounts, "w", encoding="ascii") as file:
             file.write(ROOT)
         self.give(accounts)
-        self.run(*self.program, "--no-defaults", *self.options, "--datadir=" + made, "--initialize-insecure", "--init-file=" + accounts, "--tmpdir=" + self.folder,
+        self.run(*self.program, "--no-defaults", *self.options, "--datadir=" + made, "--initialize-insecure",
+                 "--init-file=" + accounts, "--tmpdir=" + self.folder,
                  *("--%s=%s" % pair for pair in SMALL.items()))
         os.unlink(os.path.join(made, "auto.cnf"))   # by which one server is told from another: each copy makes its own
 

@@ -7,12 +7,15 @@
 
 Of MySQL's protocol (version 10), each packet: 3 bytes length, 1 byte number, payload; all numbers little endian.
 
-    greeting   0a version\\0 thread(4) nonce(8) 00 flags(2) charset(1) status(2) flags(2) length(1) 10 x 00 nonce(13) plugin\\0
-    log-in     flags(4) packet_max(4) charset(1) 23 x 00 [TLS begins here] user\\0 length(1) answer database\\0 plugin\\0
+    greeting   0a version\\0 thread(4) nonce(8) 00 flags(2) charset(1) status(2) flags(2) length(1) 10 x 00 nonce(13)
+    plugin\\0
+    log-in     flags(4) packet_max(4) charset(1) 23 x 00 [TLS begins here] user\\0 length(1) answer database\\0
+    plugin\\0
     switch     fe plugin\\0 nonce\\0           another method is asked for; the answer is the whole payload
     more       01 ...                        what a method says further
 
-The flags that the program asked for go on to the MariaDB, which is logged into as root; from then on bytes pass as they are.
+The flags that the program asked for go on to the MariaDB, which is logged into as root; from then on bytes pass as they
+are.
 """
 import atexit
 import contextlib
@@ -106,7 +109,10 @@ class InClear(Method):
 
 
 class Sha2(Method):
-    """MySQL 8's own. A server that knows the account (`cached`) is content with a hash; else it wants the password, by TLS or under its public key."""
+    """
+    MySQL 8's own. A server that knows the account (`cached`) is content with a hash; else it wants the password, by TLS
+    or under its public key.
+    """
     PLUGIN = "caching_sha2_password"
 
     def __init__(self, password, cached=False, public_key=None):
@@ -129,7 +135,8 @@ class Sha2(Method):
         said.append("public key")
         private, public = _key_pair()
         wire.write(MORE + (self.given_key or public))
-        return _xor(_openssl(wire.read(), "pkeyutl", "-decrypt", "-inkey", private, "-pkeyopt", "rsa_padding_mode:oaep"), nonce)
+        return _xor(_openssl(wire.read(), "pkeyutl", "-decrypt", "-inkey", private, "-pkeyopt",
+                             "rsa_padding_mode:oaep"), nonce)
 
 
 class Sha256(Sha2):
@@ -154,13 +161,18 @@ def _key_pair():
 
 
 def _openssl(data, *arguments):
-    return subprocess.run(["openssl", *arguments], input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+    return subprocess.run(["openssl", *arguments], input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          check=True).stdout
 
 
 class LoginServer(Proxy):
     def __init__(self, port, method, certificate=None, key=None, first=None, greet=None):
-        """`first`: the plugin that the greeting names, if the account has another one. `greet(connection, packet)`: sends the greeting."""
-        self.method, self.first, self.greet = method, first or method.PLUGIN, greet or (lambda connection, packet: connection.sendall(packet))
+        """
+        `first`: the plugin that the greeting names, if the account has another one. `greet(connection, packet)`: sends
+        the greeting.
+        """
+        self.method, self.first, self.greet = method, first or method.PLUGIN, greet or (
+            lambda connection, packet: connection.sendall(packet))
         self.clear, self.said, self.switches_to = bytearray(), [], None
         self.context = None
         if certificate:
@@ -194,7 +206,8 @@ class LoginServer(Proxy):
         flags = int.from_bytes(greeting[at + 13:at + 15] + greeting[at + 18:at + 20], "little")
         flags = (flags | MYSQL | PLUGIN | (TLS if self.context else 0)) & ~(COMPRESS | (0 if self.context else TLS))
         low, high = flags.to_bytes(4, "little")[:2], flags.to_bytes(4, "little")[2:]
-        payload = (b"\x0a" + version + b"\0" + greeting[at:at + 4] + nonce[:8] + b"\0" + low + greeting[at + 15:at + 18] + high +
+        payload = (b"\x0a" + version + b"\0" + greeting[at:at + 4] + nonce[:8] + b"\0" + low + greeting[at + 15:at + 18]
+                   + high +
                    b"\x15" + bytes(10) + nonce[8:] + b"\0" + self.first.encode() + b"\0")
         self.greet(wire.connection, len(payload).to_bytes(3, "little") + b"\0" + payload)
         login = wire.read()
@@ -219,7 +232,9 @@ class LoginServer(Proxy):
     @staticmethod
     def _log_in_behind(upstream, flags, database):
         flags = flags & ~(TLS | COMPRESS | PLUGIN | ATTRIBUTES | LENGTHS)
-        upstream.write(flags.to_bytes(4, "little") + (1 << 24).to_bytes(4, "little") + b"\x2d" + bytes(23) + b"root\0" + b"\0" +
+        upstream.write(flags.to_bytes(4, "little") + (1 << 24).to_bytes(4,
+                                                                        "little") + b"\x2d" + bytes(23) + b"root\0"
+                       + b"\0" +
                        (database + b"\0" if flags & WITH_DATABASE else b""))
 
 

@@ -6,9 +6,11 @@
             cls.server = opensearch_server.shared_for_class(cls)    # skips with the reason if it can't be had
 
     server.database()                  a prefix that no other test's indexes have
-    server.ask(METHOD, PATH, BODY)     what the server answers, by Python's own HTTP client; its numbers as they are written
+    server.ask(METHOD, PATH, BODY)     what the server answers, by Python's own HTTP client; its numbers as they are
+    written
 
-The distributions come from Maven Central into the cache of test servers. A node is ready some five seconds after its start.
+The distributions come from Maven Central into the cache of test servers. A node is ready some five seconds after its
+start.
 """
 import base64
 import contextlib
@@ -81,7 +83,8 @@ class Server(DatabaseServer):
         if os.geteuid() != 0:
             return ["setpriv", "--pdeathsig", "KILL"]
         owner = pwd.getpwnam(self.USER)
-        return ["setpriv", "--reuid=%d" % owner.pw_uid, "--regid=%d" % owner.pw_gid, "--clear-groups", "--pdeathsig", "KILL"]
+        return ["setpriv", "--reuid=%d" % owner.pw_uid, "--regid=%d" % owner.pw_gid, "--clear-groups", "--pdeathsig",
+                "KILL"]
 
     def _configure(self):
         self.transport = self.transport or free_port()
@@ -89,7 +92,8 @@ class Server(DatabaseServer):
         for name in ("config", "logs", "tmp", "data"):
             os.makedirs(os.path.join(self.folder, name), exist_ok=True)
         shutil.copy(os.path.join(self.home, "config", "log4j2.properties"), os.path.join(self.folder, "config"))
-        settings = {**self.settings, "http.port": self.port, "transport.port": self.transport, "path.data": self.data, "path.logs": os.path.join(self.folder, "logs")}
+        settings = {**self.settings, "http.port": self.port, "transport.port": self.transport, "path.data": self.data,
+                    "path.logs": os.path.join(self.folder, "logs")}
         with open(os.path.join(self.folder, "config", self.engine + ".yml"), "w", encoding="utf-8") as file:
             file.write("".join("%s: %s\n" % pair for pair in settings.items()))
         for path, folders, files in os.walk(self.folder):
@@ -99,7 +103,8 @@ class Server(DatabaseServer):
         """Where the user that it runs as may read it: a copy beside the data if the cache is root's alone."""
         if os.geteuid() != 0:
             return self.home
-        probe = subprocess.run([*self.guard, "test", "-r", glob.glob(os.path.join(self.home, "lib", "*.jar"))[0]], check=False)
+        probe = subprocess.run([*self.guard, "test", "-r", glob.glob(os.path.join(self.home, "lib", "*.jar"))[0]],
+                               check=False)
         if probe.returncode == 0:
             return self.home
         copy = os.path.join(self.folder, "home")
@@ -110,16 +115,21 @@ class Server(DatabaseServer):
     def command(self):
         main = "org.%s.bootstrap.%s" % (self.engine, "OpenSearch" if self.engine == "opensearch" else "Elasticsearch")
         names = ("es",) if self.engine == "elasticsearch" else ("opensearch", "es")
-        own = [part for name in names for part in ("-D%s.networkaddress.cache.ttl=60" % name, "-D%s.networkaddress.cache.negative.ttl=10" % name,
-                                                   "-D%s.path.home=%s" % (name, self.library), "-D%s.path.conf=%s/config" % (name, self.folder),
-                                                   "-D%s.distribution.type=zip" % name, "-D%s.distribution.flavor=%s" % (name, self.FLAVOR))]
-        return ["env", "LIBFFI_TMPDIR=%s/tmp" % self.folder, "java", "-Xms" + self.heap, "-Xmx" + self.heap, *JVM, "-Djava.io.tmpdir=%s/tmp" % self.folder, *own,
+        own = [part for name in names for part in ("-D%s.networkaddress.cache.ttl=60" % name,
+                                                   "-D%s.networkaddress.cache.negative.ttl=10" % name,
+                                                   "-D%s.path.home=%s" % (name, self.library),
+                                                   "-D%s.path.conf=%s/config" % (name, self.folder),
+                                                   "-D%s.distribution.type=zip" % name,
+                                                   "-D%s.distribution.flavor=%s" % (name, self.FLAVOR))]
+        return ["env", "LIBFFI_TMPDIR=%s/tmp" % self.folder, "java", "-Xms" + self.heap, "-Xmx" + self.heap, *JVM,
+                "-Djava.io.tmpdir=%s/tmp" % self.folder, *own,
                 "-cp", os.path.join(self.library, "lib", "*"), main]
 
     def _start_once(self):
         self._configure()
         with open(os.path.join(self.folder, self.LOGS[0]), "ab") as log:
-            self.process = subprocess.Popen(self.guard + self.command(), cwd=self.library, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.guard + self.command(), cwd=self.library, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
         deadline = time.monotonic() + self.READY_S
         while self.process.poll() is None:
             if self._answers():
@@ -132,14 +142,18 @@ class Server(DatabaseServer):
 
     def _answers(self):
         try:
-            return self.ask("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s")["status"] in ("yellow", "green")
+            return self.ask("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s")["status"] in ("yellow",
+                "green")
         except (OSError, http.client.HTTPException, Refused):
             return False
 
     # --- what tests ask
 
     def ask(self, method, path, body=None, raw=False):
-        """`body`: a text, or what becomes JSON; `raw`: the answer's text. Sent again while the server says that it is short of memory for a moment."""
+        """
+        `body`: a text, or what becomes JSON; `raw`: the answer's text. Sent again while the server says that it is
+        short of memory for a moment.
+        """
         deadline = time.monotonic() + SHORT_S
         while True:
             try:
@@ -155,7 +169,8 @@ class Server(DatabaseServer):
             text = body if isinstance(body, (str, bytes, type(None))) else json.dumps(body)
             kind = "application/x-ndjson" if "_bulk" in path else "application/json"
             headers = {"Authorization": "Basic " + base64.b64encode(self.LOGIN.encode()).decode()} if self.LOGIN else {}
-            connection.request(method, path, text.encode() if isinstance(text, str) else text, {**headers, "Content-Type": kind} if text is not None else headers)
+            connection.request(method, path, text.encode() if isinstance(text, str) else text,
+                               {**headers, "Content-Type": kind} if text is not None else headers)
             answer = connection.getresponse()
             found = answer.read().decode()
             if answer.status >= 300:
@@ -171,7 +186,9 @@ class Server(DatabaseServer):
         found = {}
         while page["hits"]["hits"]:
             found.update((hit["_id"], hit["_source"]) for hit in page["hits"]["hits"])
-            page = self.ask("POST", "/_search/scroll", {"scroll": "1m", "scroll_id": page["_scroll_id"]}) if len(page["hits"]["hits"]) == size else {"hits": {"hits": []}}
+            page = self.ask("POST", "/_search/scroll", {"scroll": "1m",
+                                                        "scroll_id": page["_scroll_id"]}) if len(
+                                                            page["hits"]["hits"]) == size else {"hits": {"hits": []}}
         return found
 
     def indexes(self, prefix):
@@ -179,10 +196,13 @@ class Server(DatabaseServer):
 
     def bulk(self, index, documents):
         """Puts {id: document}."""
-        lines = "".join(json.dumps({"index": {"_id": key}}) + "\n" + (document if isinstance(document, str) else json.dumps(document)) + "\n" for key, document in documents.items())
+        lines = "".join(json.dumps({"index": {"_id": key}}) + "\n" + (document if isinstance(document, str)
+                                                                      else json.dumps(document)) + "\n"
+                        for key, document in documents.items())
         answer = self.ask("POST", "/%s/_bulk?refresh=true" % index, lines)
         if answer["errors"]:
-            raise AssertionError(json.dumps([item for item in answer["items"] if item["index"]["status"] >= 300], default=str)[:2000])
+            raise AssertionError(json.dumps([item for item in answer["items"] if item["index"]["status"] >= 300],
+                                            default=str)[:2000])
 
     def database(self, options=""):
         """Prefixes of no other process and no other class."""
@@ -206,7 +226,8 @@ class Server(DatabaseServer):
 
 
 class SecuredElasticsearch(Server):
-    """Which asks for a password, and lets each user do what his roles say. Users and roles are of files, since the index that others are kept in needs a module
+    """Which asks for a password, and lets each user do what his roles say. Users and roles are of files, since the
+    index that others are kept in needs a module
     that cannot be had: what a file says of a role is what the API takes."""
     FLAVOR, LOGIN = "default", "admin:of-the-test"
 
@@ -219,9 +240,12 @@ class SecuredElasticsearch(Server):
         self._write_users()
 
     def _write_users(self):
-        files = {"roles.yml": "".join("%s: %s\n" % (name, json.dumps(body)) for name, body in self.roles.items()), "role_mapping.yml": "",
+        files = {"roles.yml": "".join("%s: %s\n" % (name, json.dumps(body)) for name, body in self.roles.items()),
+                 "role_mapping.yml": "",
                  "users": "".join("%s:%s\n" % (name, salted(password)) for name, (password, _) in self.users.items()),
-                 "users_roles": "".join("%s:%s\n" % (role, ",".join(name for name, (_, roles) in self.users.items() if role in roles)) for role in ["superuser", *self.roles])}
+                 "users_roles": "".join("%s:%s\n" % (role, ",".join(name for name, (_, roles) in self.users.items()
+                                                                    if role in roles))
+                                        for role in ["superuser", *self.roles])}
         for name, text in files.items():
             path = os.path.join(self.folder, "config", name)
             with open(path + ".new", "w", encoding="ascii") as file:
@@ -234,7 +258,8 @@ class SecuredElasticsearch(Server):
         self.roles.update(roles)
         self.users[name] = (password, list(roles))
         self._write_users()
-        asked = {"cluster": sorted({one for body in roles.values() for one in body["cluster"]}), "index": [group for body in roles.values() for group in body["indices"]]}
+        asked = {"cluster": sorted({one for body in roles.values() for one in body["cluster"]}),
+                 "index": [group for body in roles.values() for group in body["indices"]]}
         admin, self.LOGIN = self.LOGIN, "%s:%s" % (name, password)
         deadline = time.monotonic() + SHORT_S
         try:
@@ -254,7 +279,8 @@ class SecuredElasticsearch(Server):
 
 def salted(password):
     salt = os.urandom(8)
-    return "{SSHA256}" + "".join(base64.b64encode(part).decode() for part in (salt, hashlib.sha256(password.encode() + salt).digest()))
+    return "{SSHA256}" + "".join(base64.b64encode(part).decode()
+                                 for part in (salt, hashlib.sha256(password.encode() + salt).digest()))
 
 
 class SharedServer(Shared, Server):

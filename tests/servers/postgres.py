@@ -63,14 +63,16 @@ class Server(DatabaseServer):
         self.programs = fetched(version) if version else programs()
         super().__init__()
         if version and not self.programs.startswith("/usr/"):   # where the user that it runs as may not look
-            shutil.copytree(os.path.dirname(self.programs), os.path.join(self.folder, "native"), symlinks=True, copy_function=link_or_copy)
+            shutil.copytree(os.path.dirname(self.programs), os.path.join(self.folder, "native"), symlinks=True,
+                            copy_function=link_or_copy)
             self.programs = os.path.join(self.folder, "native", "bin")
         self._copy_data()
         self._configure(settings or {}, hba, tls)
         self.start()
 
     def _initialize(self, folder):
-        self.run(os.path.join(self.programs, "initdb"), "-D", folder, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self.run(os.path.join(self.programs, "initdb"), "-D", folder, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                 "--locale=C", "--no-sync")
 
     def _make_data(self, made):
         self._initialize(made)
@@ -78,12 +80,16 @@ class Server(DatabaseServer):
         os.makedirs(os.path.join(made, "pg_wal", "archive_status"))
 
     def _copy_data(self):
-        """A folder of its own with an identifier of its own: the first eight bytes of the control file, whose sum and log are made anew."""
+        """
+        A folder of its own with an identifier of its own: the first eight bytes of the control file, whose sum and log
+        are made anew.
+        """
         reset = os.path.join(self.programs, "pg_resetwal")
         if not os.path.exists(reset):   # some packages leave it out, and without it a copy can't be told from another
             self._initialize(self.data)
             return
-        version = subprocess.run([os.path.join(self.programs, "postgres"), "--version"], stdout=subprocess.PIPE, timeout=self.READY_S, check=True).stdout
+        version = subprocess.run([os.path.join(self.programs, "postgres"), "--version"], stdout=subprocess.PIPE,
+                                 timeout=self.READY_S, check=True).stdout
         self.copy_kept("postgres-data-" + hashlib.sha256(version).hexdigest()[:16], self._make_data)
         with open(os.path.join(self.data, "global", "pg_control"), "r+b") as control:
             control.write(random.SystemRandom().getrandbits(62).to_bytes(8, sys.byteorder))
@@ -107,7 +113,10 @@ class Server(DatabaseServer):
                 file.write(hba)
 
     def standby(self):
-        """A server of its own that follows this one, with those of its slots that fail over. This one stops while it is copied."""
+        """
+        A server of its own that follows this one, with those of its slots that fail over. This one stops while it is
+        copied.
+        """
         self.psql(self.MAINTENANCE, "SELECT pg_create_physical_replication_slot('standby')")
         self.end()
         made = Standby(self)
@@ -131,7 +140,9 @@ class Server(DatabaseServer):
     # --- what tests ask
 
     def database(self):
-        """By copying files: through the log, as is usual from PostgreSQL 15 on, it takes the processor twice as long."""
+        """
+        By copying files: through the log, as is usual from PostgreSQL 15 on, it takes the processor twice as long.
+        """
         return super().database("STRATEGY file_copy" if self.version() >= 15 else "")
 
     def version(self):
@@ -148,7 +159,8 @@ class Server(DatabaseServer):
         return path if os.path.exists(path) else program
 
     def session_command(self, name):
-        return [self._client("psql"), "-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", name]
+        return [self._client("psql"), "-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres",
+                "-d", name]
 
     def waiting(self, name):
         return int(self.psql(name, "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
@@ -157,7 +169,8 @@ class Server(DatabaseServer):
     def psql(self, name, sql):
         """The rows of the last statement, a list of texts each; NULL is None."""
         said = self.ask_client(
-            [self._client("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-P", "null=\\N", "-F", "\x1f", "-R", "\x1e",
+            [self._client("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-P", "null=\\N", "-F", "\x1f",
+             "-R", "\x1e",
              "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", name, "-f", "-"], sql)
         text = said.decode()
         text = text[:-1] if text.endswith("\n") else text
@@ -168,14 +181,16 @@ class Server(DatabaseServer):
 
     def dump(self, name, *options):
         """What pg_dump tells, by lines that say something."""
-        said = self.ask_client([self._client("pg_dump"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", *options,
+        said = self.ask_client([self._client("pg_dump"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres",
+                                *options,
                                 name])
         return "\n".join(line for line in said.decode().splitlines()
                          if line and not line.startswith(("--", "\\restrict", "\\unrestrict")))
 
     def rows(self, name):
         """{(schema, table): its rows as texts, sorted} of all tables."""
-        tables = self.psql(name, "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        tables = self.psql(name,
+                           "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
                                  "WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT IN "
                                  "('pg_catalog', 'information_schema')")
         found = {tuple(table): [] for table in tables}
@@ -192,8 +207,10 @@ class Standby(Server):
 
     def __init__(self, primary):
         self.primary = primary
-        super().__init__(settings={"primary_conninfo": "host=127.0.0.1 port=%d user=postgres dbname=postgres" % primary.port, "primary_slot_name": "standby",
-                                   "sync_replication_slots": "on", "hot_standby_feedback": "on", "unix_socket_directories": ""}, version=primary.version())
+        super().__init__(settings={"primary_conninfo": "host=127.0.0.1 port=%d user=postgres dbname=postgres"
+                                   % primary.port, "primary_slot_name": "standby",
+                                   "sync_replication_slots": "on", "hot_standby_feedback": "on",
+                                   "unix_socket_directories": ""}, version=primary.version())
 
     def _copy_data(self):
         shutil.copytree(self.primary.data, self.data)

@@ -9,7 +9,8 @@
     server.ask(NUMBER, words…)    what Redis's own protocol answers: int, bytes, None, lists
     redis_server.Cluster(3)       masters that share the slots
 
-A server's databases are numbers, which a counter in database 0 gives out, so that all tests of a run can share one server.
+A server's databases are numbers, which a counter in database 0 gives out, so that all tests of a run can share one
+server.
 """
 import os
 import shutil
@@ -108,12 +109,14 @@ class Server(DatabaseServer):
         self.program = program()
         super().__init__()
         os.makedirs(self.data)
-        self.options = ["--databases", str(DATABASES), "--save", "", "--appendonly", "yes" if append_only else "no", *options]
+        self.options = ["--databases", str(DATABASES), "--save", "", "--appendonly", "yes" if append_only else "no",
+                        *options]
         self.options += ["--requirepass", password] if password else []
         self.tls = tls
         if tls:
             key = self.make_certificate()
-            self.options += ["--tls-cert-file", self.certificate, "--tls-key-file", key, "--tls-ca-cert-file", self.certificate, "--tls-auth-clients", "no"]
+            self.options += ["--tls-cert-file", self.certificate, "--tls-key-file", key, "--tls-ca-cert-file",
+                             self.certificate, "--tls-auth-clients", "no"]
         self.clients, self.tls_port = {}, 0
         self.start()
 
@@ -131,7 +134,8 @@ class Server(DatabaseServer):
         return [self.program, *port, "--bind", "127.0.0.1", "--dir", self.data, "--protected-mode", "no", *self.options]
 
     def question(self):
-        return [program("redis-cli"), "-e", "-p", str(self.port), *(["-a", self.password] if self.password else []), "PING"]
+        return [program("redis-cli"), "-e", "-p", str(self.port), *(["-a", self.password] if self.password else []),
+                "PING"]
 
     def kill(self):
         self.disconnect()
@@ -194,10 +198,13 @@ class Cluster:
         self.nodes = []
         for _ in range(masters * (1 + replicas)):
             bus = free_port()
-            self.nodes.append(Server(["--databases", "1", "--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-config-file", "nodes.conf",
+            self.nodes.append(Server(["--databases", "1", "--cluster-enabled", "yes", "--cluster-port", str(bus),
+                                      "--cluster-config-file", "nodes.conf",
                                       "--cluster-node-timeout", "2000"]))
-        done = subprocess.run([program("redis-cli"), "--cluster", "create", *("127.0.0.1:%d" % node.port for node in self.nodes),
-                               "--cluster-replicas", str(replicas), "--cluster-yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False)
+        done = subprocess.run([program("redis-cli"), "--cluster", "create",
+                               *("127.0.0.1:%d" % node.port for node in self.nodes),
+                               "--cluster-replicas", str(replicas), "--cluster-yes"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=120, check=False)
         if done.returncode != 0:
             raise AssertionError(done.stdout.decode("utf-8", "replace")[-2000:])
         self.wait()

@@ -1,4 +1,5 @@
-"""A scripted replica set of MongoDB's protocol: proxies before one server that has none of it, which say what members of a set would, and keep what they would keep.
+"""A scripted replica set of MongoDB's protocol: proxies before one server that has none of it, which say what members
+of a set would, and keep what they would keep.
 
     with ReplicaSet(server.port) as members:
         members.elect(1)                                              # member 1 is the primary, member 0 a secondary
@@ -7,9 +8,12 @@
         members.when("find", members.too_old, when=...)               # the time is not known any more
         ... connect to members.uri(name) ...
 
-It is written from https://github.com/mongodb/specifications: source/server-discovery-and-monitoring (what a hello says of a member), source/retryable-writes (a write with a number that a
-session had before is not done again, and gets the answer that it had; the label RetryableWriteError), source/sessions/snapshot-sessions.md (a find with the read concern "snapshot" is told its
-time, and one with atClusterTime reads as of that; a cursor is of the session that opened it). What members do with a command but for that, the server behind them does. All of it is as of now: who
+It is written from https://github.com/mongodb/specifications: source/server-discovery-and-monitoring (what a hello says
+of a member), source/retryable-writes (a write with a number that a
+session had before is not done again, and gets the answer that it had; the label RetryableWriteError),
+source/sessions/snapshot-sessions.md (a find with the read concern "snapshot" is told its
+time, and one with atClusterTime reads as of that; a cursor is of the session that opened it). What members do with a
+command but for that, the server behind them does. All of it is as of now: who
 reads as of a time is not shown what was then, and the test asks for which times it was asked.
 """
 import contextlib
@@ -22,9 +26,12 @@ QUERY, REPLY = 2004, 1
 NAME = "rs0"
 WRITES = ("insert", "update", "delete", "create", "drop", "createIndexes", "dropIndexes", "findAndModify")
 WITH_NUMBERS = ("insert", "update", "delete", "findAndModify")
-NOT_PRIMARY = {"ok": 0.0, "code": 10107, "codeName": "NotWritablePrimary", "errmsg": "not primary", "errorLabels": ["RetryableWriteError"]}
-NOT_SECONDARY_OK = {"ok": 0.0, "code": 13435, "codeName": "NotPrimaryNoSecondaryOk", "errmsg": "not primary and secondaryOk=false"}
-TOO_OLD = {"ok": 0.0, "code": 239, "codeName": "SnapshotTooOld", "errmsg": "Read timestamp is older than the oldest available timestamp."}
+NOT_PRIMARY = {"ok": 0.0, "code": 10107, "codeName": "NotWritablePrimary", "errmsg": "not primary",
+               "errorLabels": ["RetryableWriteError"]}
+NOT_SECONDARY_OK = {"ok": 0.0, "code": 13435, "codeName": "NotPrimaryNoSecondaryOk",
+                    "errmsg": "not primary and secondaryOk=false"}
+TOO_OLD = {"ok": 0.0, "code": 239, "codeName": "SnapshotTooOld",
+           "errmsg": "Read timestamp is older than the oldest available timestamp."}
 
 
 class Member(BsonProxy):
@@ -40,8 +47,11 @@ class Member(BsonProxy):
         """What the server says of itself, as a member's."""
         primary = self.members.primary == self.number
         document.pop("topologyVersion", None)
-        document.update({"ismaster": primary, "isWritablePrimary": primary, "secondary": not primary, "setName": NAME, "setVersion": 1, "me": self.address,
-                         "hosts": [member.address for member in self.members.members], "primary": self.members.members[self.members.primary].address, "logicalSessionTimeoutMinutes": 30})
+        document.update({"ismaster": primary, "isWritablePrimary": primary, "secondary": not primary, "setName": NAME,
+                         "setVersion": 1, "me": self.address,
+                         "hosts": [member.address for member in self.members.members],
+                         "primary": self.members.members[self.members.primary].address,
+                         "logicalSessionTimeoutMinutes": 30})
         return document
 
     def message(self, answers, document):
@@ -50,7 +60,8 @@ class Member(BsonProxy):
 
     def passers(self, program, server):
         pending = {}
-        return [lambda: self.pass_commands(program, server, pending), lambda: self.pass_answers(program, server, pending)]
+        return [lambda: self.pass_commands(program, server, pending),
+                lambda: self.pass_answers(program, server, pending)]
 
     def pass_commands(self, program, server, pending):
         with contextlib.suppress(OSError, EOFError):
@@ -114,7 +125,8 @@ class ReplicaSet:
             member.__exit__()
 
     def uri(self, name, options=""):
-        return "mongodb://%s/%s?replicaSet=%s&plaintext=yes%s" % (",".join(member.address for member in self.members), name, NAME, options)
+        return "mongodb://%s/%s?replicaSet=%s&plaintext=yes%s" % (",".join(member.address for member in self.members),
+                                                                  name, NAME, options)
 
     # --- what a test does with it
 
@@ -122,7 +134,10 @@ class ReplicaSet:
         self.primary = number
 
     def when(self, name, strike, when=lambda command: True):
-        """`strike` is done once, at the next command of that name that satisfies `when`, in the order in which they were given."""
+        """
+        `strike` is done once, at the next command of that name that satisfies `when`, in the order in which they were
+        given.
+        """
         self.strikes.append((name, strike, when))
 
     @staticmethod

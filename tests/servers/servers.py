@@ -49,7 +49,8 @@ def _dynoxide(path, port):
 
 def _versitygw(path, port):
     """A gateway to a folder. Its first user is made by ROOT_ACCESS_KEY and ROOT_SECRET_KEY."""
-    return ["sh", "-c", 'mkdir -p users data && exec "$0" "$@" --iam-dir "$PWD/users" posix data', path, "--port", "127.0.0.1:%d" % port, "--region", REGION,
+    return ["sh", "-c", 'mkdir -p users data && exec "$0" "$@" --iam-dir "$PWD/users" posix data', path, "--port",
+            "127.0.0.1:%d" % port, "--region", REGION,
             "--quiet"]
 
 
@@ -99,7 +100,8 @@ class Server:
                        if not name.startswith(("AWS_", "TRANSHUME_"))}
         with open(os.path.join(self.folder, "log"), "wb") as log:
             self.process = subprocess.Popen(
-                guard + with_options(command(self.path, self.port), self.options), cwd=self.folder, stdin=subprocess.DEVNULL,
+                guard + with_options(command(self.path, self.port), self.options), cwd=self.folder,
+                stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env=dict(environment, **self.environment))
         deadline = time.monotonic() + READY_S
         while self.process.poll() is None:
@@ -144,7 +146,10 @@ class Server:
 
 
 def s3_for_class(test_class, strict=True):
-    """(server, boto3's client) of a store of S3: a strict one, if it was fetched (`make servers`), else moto, which looks at no signature, digest or condition of a part."""
+    """
+    (server, boto3's client) of a store of S3: a strict one, if it was fetched (`make servers`), else moto, which looks
+    at no signature, digest or condition of a part.
+    """
     module = boto3()
     root = {"ROOT_ACCESS_KEY": ACCESS_KEY_ID, "ROOT_SECRET_KEY": SECRET_ACCESS_KEY}
     try:
@@ -155,7 +160,8 @@ def s3_for_class(test_class, strict=True):
         server = for_class(test_class, "moto")
     from botocore.config import Config
     client = module.session.Session().client(
-        "s3", endpoint_url=server.endpoint, region_name=REGION, aws_access_key_id=ACCESS_KEY_ID, aws_secret_access_key=SECRET_ACCESS_KEY,
+        "s3", endpoint_url=server.endpoint, region_name=REGION, aws_access_key_id=ACCESS_KEY_ID,
+        aws_secret_access_key=SECRET_ACCESS_KEY,
         config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3}))
     return server, client
 

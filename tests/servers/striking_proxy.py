@@ -1,11 +1,13 @@
-"""A proxy of bytes between the program and any server, which strikes once, at a given byte of one of the two directions.
+"""A proxy of bytes between the program and any server, which strikes once, at a given byte of one of the two
+directions.
 
     with StrikingProxy(port) as proxy:
         proxy.strike("half open", TO_SERVER, 4711)
         ... connect to proxy.port ...
         assert proxy.struck == 1
 
-It knows no protocol: a byte is within a message as often as between two. Only for "oversized", which is a message of the server's whose
+It knows no protocol: a byte is within a message as often as between two. Only for "oversized", which is a message of
+the server's whose
 length is not its own, it has to be told which protocol it is: that strikes the next message that begins.
 """
 import contextlib
@@ -20,14 +22,19 @@ POSTGRES, MYSQL = "postgres", "mysql"
 
 
 class Forger:
-    """Finds where messages begin in what a server says on one connection, and makes the length of one as large as can be."""
+    """
+    Finds where messages begin in what a server says on one connection, and makes the length of one as large as can be.
+    """
     HEADER_BYTES = {POSTGRES: 5, MYSQL: 4}
 
     def __init__(self, protocol):
         self.protocol, self.left, self.kept, self.begun = protocol, 0, b"", False
 
     def forged(self, data, wanted):
-        """What goes on of these bytes, and whether a length among them was forged: the first whole header, if it is `wanted`."""
+        """
+        What goes on of these bytes, and whether a length among them was forged: the first whole header, if it is
+        `wanted`.
+        """
         data, out, did = self.kept + data, b"", False
         size = self.HEADER_BYTES[self.protocol]
         while data:
@@ -40,7 +47,9 @@ class Forger:
             else:
                 self.begun = True
                 header, data = data[:size], data[size:]
-                self.left = int.from_bytes(header[1:], "big") - 4 if self.protocol == POSTGRES else int.from_bytes(header[:3], "little")
+                self.left = int.from_bytes(header[1:],
+                                           "big") - 4 if self.protocol == POSTGRES else int.from_bytes(header[:3],
+                                               "little")
                 if wanted and not did:
                     header, did = self.large(header), True
                 out += header

@@ -106,7 +106,10 @@ class TcpProxy(Proxy):
 
 
 class DeathProxy(Proxy):
-    """The server dies of what is looked for, behind something else on the same connection: before it has that, amid its work on it, or after its answer, which nobody hears."""
+    """
+    The server dies of what is looked for, behind something else on the same connection: before it has that, amid its
+    work on it, or after its answer, which nobody hears.
+    """
     BEFORE, AMID, AFTER = "before", "amid", "after"
     KEPT = 64   # what is looked for may come in two pieces
 
@@ -190,7 +193,9 @@ class SlowProxy(Proxy):
 
 
 class ChangingProxy(Proxy):
-    """What the server says goes on as `change(data, first)` makes it; `first`: nothing was said before on this connection."""
+    """
+    What the server says goes on as `change(data, first)` makes it; `first`: nothing was said before on this connection.
+    """
 
     def __init__(self, port, change):
         self.change = change
@@ -210,7 +215,10 @@ class ChangingProxy(Proxy):
 
 
 class SilentProxy(Proxy):
-    """From where `wanted` comes by, over any connection, nothing is heard of the server any more: its machine is gone, or a wall came up."""
+    """
+    From where `wanted` comes by, over any connection, nothing is heard of the server any more: its machine is gone, or
+    a wall came up.
+    """
 
     def __init__(self, port, wanted=None):
         self.wanted = wanted
@@ -256,8 +264,12 @@ class HoldingProxy(Proxy):
 
 
 class AnsweringProxy(Proxy):
-    """Answers a message that is `wanted`, byte for byte, itself, once, on a connection over which the program has sent `behind`; the server does not get it."""
-    MYSQL_ROLLBACK = b"LOAD DATA", b"\x09\0\0\0\x03ROLLBACK", b"\x0b\0\0\1\xff\x51\x04#HY000no"   # 1105, which tells nothing
+    """
+    Answers a message that is `wanted`, byte for byte, itself, once, on a connection over which the program has sent
+    `behind`; the server does not get it.
+    """
+    # 1105, which tells nothing
+    MYSQL_ROLLBACK = b"LOAD DATA", b"\x09\0\0\0\x03ROLLBACK", b"\x0b\0\0\1\xff\x51\x04#HY000no"
     POSTGRES_ROLLBACK = b"COPY ", b"Q\0\0\0\x0dROLLBACK\0", b"E\0\0\0\x1aSERROR\0VERROR\0CXX000\0\0" + b"Z\0\0\0\5T"
 
     def __init__(self, port, behind, wanted, answer):
@@ -282,7 +294,10 @@ class AnsweringProxy(Proxy):
 
 
 class PacketProxy(Proxy):
-    """Of MySQL's protocol, in clear: each packet that the program sends, one of which may be answered here instead of by the server."""
+    """
+    Of MySQL's protocol, in clear: each packet that the program sends, one of which may be answered here instead of by
+    the server.
+    """
 
     def passers(self, program, server):
         return lambda: self._forward(program, server), lambda: _pass(server, program)
@@ -336,7 +351,10 @@ class RefusingProxy(PacketProxy):
 
 
 class AskingProxy(PacketProxy):
-    """A hostile server: to the n-th packet that begins anything (the log-in, a statement) it says that it wants a file, as if that were a LOAD DATA LOCAL."""
+    """
+    A hostile server: to the n-th packet that begins anything (the log-in, a statement) it says that it wants a file, as
+    if that were a LOAD DATA LOCAL.
+    """
     OK, ERROR = b"\0\0\0\2\0\0\0", b"\xff\x15\x04#28000no"
     COMMANDS = b"\x01\x03\x0e\x16\x17\x18\x19\x1a\x1c\x1f\xfa"   # what a statement's packet begins with
 
@@ -356,7 +374,8 @@ class AskingProxy(PacketProxy):
             self.asked += 1
         client.sendall(mysql_packet(packet[3] + 1, b"\xfb" + self.path.encode()))
         while (given := more()) is not None and len(given) > 4:
-            if given[3] != 0 or given[4] not in self.COMMANDS:   # else the next statement, as what was answered has no answer (COM_STMT_CLOSE)
+            # else the next statement, as what was answered has no answer (COM_STMT_CLOSE)
+            if given[3] != 0 or given[4] not in self.COMMANDS:
                 self.given += given
         if given is not None:
             client.sendall(mysql_packet((given[3] + 1) % 256, self.ending))

@@ -6,7 +6,8 @@ import net_support
 
 
 def gemini(text, ending="STOP", **more):
-    parts = [] if text is None else [{"text": "(what it thinks)", "thought": True}, {"text": text[:7]}, {"text": text[7:]}]
+    parts = [] if text is None else [{"text": "(what it thinks)", "thought": True}, {"text": text[:7]},
+                                     {"text": text[7:]}]
     return dict({"candidates": [{"content": {"parts": parts}, "finishReason": ending}]}, **more)
 
 
@@ -25,7 +26,8 @@ def says(text, gemini_ending="STOP", openai_ending="stop"):
 
 
 def refuses(status, error, headers=None):
-    return lambda _: (status, json.dumps({"error": error}), dict({"Content-Type": "application/json"}, **(headers or {})))
+    return lambda _: (status, json.dumps({"error": error}), dict({"Content-Type": "application/json"},
+                                                                 **(headers or {})))
 
 
 def sends(status, body, kind="text/html"):

@@ -15,7 +15,8 @@ import random
 MIB = 1 << 20
 FAULTS = ["slow", "rejects", "retries", "stall", "leak", "lag", "retention"]
 # The series in which each is to be found.
-SERIES = {"slow": {"throughput"}, "rejects": {"rejects"}, "retries": {"retries"}, "stall": {"progress"}, "leak": {"memory"},
+SERIES = {"slow": {"throughput"}, "rejects": {"rejects"}, "retries": {"retries"}, "stall": {"progress"},
+          "leak": {"memory"},
           "lag": {"lag"}, "retention": {"retention"}}
 CONNECT, PREPARE, COPY, INDEXES, COUNT = 0, 2, 3, 4, 6
 
@@ -44,7 +45,8 @@ class Noise:
     def factor(self, second):
         rng = self.rng
         self.state = self.phi * self.state + rng.gauss(0, self.sigma) * math.sqrt(1 - self.phi ** 2)
-        value = math.exp(self.state + self.trend * second) * (1 + self.slow_swing * math.sin(second * 2 * math.pi / self.swing_period))
+        value = math.exp(self.state + self.trend * second) * (1 + self.slow_swing
+                                                              * math.sin(second * 2 * math.pi / self.swing_period))
         if self.dip_every and self.dip_left <= 0 and rng.random() < 1 / self.dip_every:
             self.dip_left = rng.randint(1, 4)
         if self.dip_left > 0:
@@ -98,8 +100,10 @@ class Run:
         shown = self.resident + self.leaked + self.rng.gauss(0, 0.3 * MIB)
         counts = self.counts
         lag = self.lag if self.follows else -1
-        self.samples.append([round(self.time, 3), phase, scope, int(moves), int(held), int(counts["records"]), int(counts["bytes"]),
-                             int(counts["rejected"]), counts["retries"], chunks_left, self.workers, int(shown), self.memory_bound,
+        self.samples.append([round(self.time, 3), phase, scope, int(moves), int(held), int(counts["records"]),
+                             int(counts["bytes"]),
+                             int(counts["rejected"]), counts["retries"], chunks_left, self.workers, int(shown),
+                             self.memory_bound,
                              round(lag, 2), int(self.retention) if self.follows else -1])
 
     def begin_fault(self):
@@ -203,7 +207,9 @@ class Run:
                     self.lag += spike
             else:
                 self.lag += 1
-            self.retention += rng.gauss(0, 1) if self.fault != "retention" or self.fault_at is None else -rng.uniform(10, 60)
+            self.retention += rng.gauss(0,
+                                        1) if self.fault != "retention" or self.fault_at is None else -rng.uniform(10,
+                                            60)
             self.retention = max(self.retention, 0)
             busy = rng.random() < 0.7 or self.fault_at is not None
             self.work(arrival * rng.uniform(0, 2) if busy else 0, 200)
@@ -218,4 +224,5 @@ def quiet_runs(count, seed):
 
 
 def fault_runs(count, seed):
-    return {"%s-%03d" % (FAULTS[i % len(FAULTS)], i): Run("%s fault %d" % (seed, i), FAULTS[i % len(FAULTS)]) for i in range(count)}
+    return {"%s-%03d" % (FAULTS[i % len(FAULTS)], i): Run("%s fault %d" % (seed, i), FAULTS[i % len(FAULTS)])
+            for i in range(count)}

@@ -1,23 +1,33 @@
-"""What tests of `transhume change` share: files of operations, the catalogue as the database tells it, applications of both versions."""
+"""
+What tests of `transhume change` share: files of operations, the catalogue as the database tells it, applications of
+both versions.
+"""
 import json
 import os
 
 # all that a schema of PostgreSQL is made of but our own tables
 OWN = r"NOT LIKE '\_transhume%'"
 CATALOGUE = (
-    "SELECT n.nspname, c.relname, c.relkind, c.reloptions, c.relacl FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "SELECT n.nspname, c.relname, c.relkind, c.reloptions, c.relacl FROM pg_class c JOIN pg_namespace n ON n.oid = "
+    "c.relnamespace "
     "WHERE n.nspname !~ '^pg_|information_schema' AND c.relname " + OWN + " ORDER BY 1, 2",
-    "SELECT attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid), attidentity, attgenerated, "
-    "col_description(attrelid, attnum) FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum JOIN pg_class c ON c.oid = attrelid "
-    "WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'v', 'p') AND relname " + OWN + " AND relnamespace::regnamespace::text !~ '^pg_|information_schema' "
+    "SELECT attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid), "
+    "attidentity, attgenerated, "
+    "col_description(attrelid, attnum) FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum "
+    "JOIN pg_class c ON c.oid = attrelid "
+    "WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'v', 'p') AND relname " + OWN
+    + " AND relnamespace::regnamespace::text !~ '^pg_|information_schema' "
     "ORDER BY 1, 2",
-    "SELECT conrelid::regclass, conname, pg_get_constraintdef(k.oid), convalidated FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid WHERE relname " + OWN +
+    "SELECT conrelid::regclass, conname, pg_get_constraintdef(k.oid), convalidated FROM pg_constraint k JOIN pg_class "
+    "c ON c.oid = conrelid WHERE relname " + OWN +
     " AND relnamespace::regnamespace::text !~ '^pg_|information_schema' ORDER BY 1, 2",
-    "SELECT pg_get_indexdef(indexrelid), indisvalid, indisprimary FROM pg_index JOIN pg_class c ON c.oid = indrelid WHERE relname " + OWN +
+    "SELECT pg_get_indexdef(indexrelid), indisvalid, indisprimary FROM pg_index JOIN pg_class c ON c.oid = indrelid "
+    "WHERE relname " + OWN +
     " AND relnamespace::regnamespace::text !~ '^pg_|information_schema' ORDER BY 1",
     "SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2",
     "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1",
-    "SELECT typname, (SELECT array_agg(enumlabel ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid) FROM pg_type t "
+    "SELECT typname, (SELECT array_agg(enumlabel ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid) FROM "
+    "pg_type t "
     "WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd') ORDER BY 1",
 )
 
@@ -34,7 +44,8 @@ class ChangeCase:
         """Operations as YAML, without the dash and indent of the list."""
         self.made += 1
         name = name or "%03d_c.change.yaml" % self.made
-        text = head + "operations:\n" + "".join("- " + "\n  ".join(operation.strip("\n").split("\n")) + "\n" for operation in operations)
+        text = head + "operations:\n" + "".join("- " + "\n  ".join(operation.strip("\n").split("\n")) + "\n"
+                                                for operation in operations)
         return self.write(name, text)
 
     def change(self, command, *arguments, code=0, **options):

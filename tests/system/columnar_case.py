@@ -1,4 +1,7 @@
-"""What the tests of files that keep records by column (test_parquet.py, test_arrow.py) share: a source, the hands of others, values."""
+"""
+What the tests of files that keep records by column (test_parquet.py, test_arrow.py) share: a source, the hands of
+others, values.
+"""
 import base64
 import decimal
 import glob
@@ -59,13 +62,18 @@ tables:
       big: { column: big, cast: uint64 }
 """
 TYPED = [
-    {"id": ["number", "1"], "d": ["date", "2024-02-29"], "t": ["time", "23:59:59.500000"], "ts": ["timestamp", "2024-02-29T12:00:00.000001"],
-     "u": ["uuid", "123e4567-e89b-12d3-a456-426614174000"], "n": ["decimal", "1.500"], "free": ["text", "1.500"], "f": ["number", "0.5"],
+    {"id": ["number", "1"], "d": ["date", "2024-02-29"], "t": ["time", "23:59:59.500000"],
+     "ts": ["timestamp", "2024-02-29T12:00:00.000001"],
+     "u": ["uuid", "123e4567-e89b-12d3-a456-426614174000"], "n": ["decimal", "1.500"], "free": ["text", "1.500"],
+     "f": ["number", "0.5"],
      "b": ["bool", "true"], "j": ["text", '{"k": [1, 2.50, null]}'], "l": ["text", '[1,"a"]'], "i": ["text", "P1DT2H"],
      "big": ["number", "18446744073709551615"]},
-    {"id": ["number", "2"], "d": ["date", "0001-01-01"], "t": ["time", "00:00:00"], "ts": ["timestamp", "9999-12-31T23:59:59"],
-     "u": ["uuid", "00000000-0000-0000-0000-000000000000"], "n": ["decimal", "-12345678901234567890123456789012345.678"],
-     "free": ["text", "-12345678901234567890123456789012345.678"], "f": ["number", "-0.25"], "b": ["bool", "false"], "j": ["text", "null"],
+    {"id": ["number", "2"], "d": ["date", "0001-01-01"], "t": ["time", "00:00:00"],
+     "ts": ["timestamp", "9999-12-31T23:59:59"],
+     "u": ["uuid", "00000000-0000-0000-0000-000000000000"], "n": ["decimal",
+                                                                  "-12345678901234567890123456789012345.678"],
+     "free": ["text", "-12345678901234567890123456789012345.678"], "f": ["number", "-0.25"], "b": ["bool", "false"],
+     "j": ["text", "null"],
      "l": ["text", "[]"], "i": ["text", "PT0S"], "big": ["number", "0"]},
     dict.fromkeys(("id", "d", "t", "ts", "u", "n", "free", "f", "b", "j", "l", "i", "big"))]
 TYPED[2]["id"] = ["number", "3"]
@@ -83,7 +91,8 @@ def make(path):
     texts = ["", "text", "caf\u00e9 \U0001f411", "a\0b", "quotes \" '", "x" * 5000, None]
     with sqlite3.connect(path) as db:
         db.executemany("INSERT INTO plain VALUES (?,?,?,?,?,?,?,?)", [
-            (row, edges[row % 6] if row % 8 else None, texts[row % 7], [b"", b"\x00\xff", None][row % 3], row / 4 if row % 5 else None,
+            (row, edges[row % 6] if row % 8 else None, texts[row % 7], [b"", b"\x00\xff", None][row % 3],
+             row / 4 if row % 5 else None,
              row * 10**9 if row % 2 else -row, floats[row % 8], "note %d" % (row % 9)) for row in range(1, ROWS + 1)])
         db.executemany("INSERT INTO keyless VALUES (?,?)", [("w%d" % (row % 3), row % 2) for row in range(200)])
         db.executemany('INSERT INTO "a/b .c\u00e9" VALUES (?,?)', [("k%d" % row, row) for row in range(30)])
@@ -98,7 +107,8 @@ def seen_by_others(path):
     rows = db.execute("SELECT * FROM plain ORDER BY id").fetchall()
     db.close()
     return [[["number", str(id_)], None if i is None else ["number", str(i)], None if t is None else ["text", t],
-             None if b is None else ["bytes", b.hex()], None if n is None else ["decimal", "%.2f" % n], ["decimal", "%d.0000" % wide],
+             None if b is None else ["bytes", b.hex()], None if n is None else ["decimal", "%.2f" % n],
+             ["decimal", "%d.0000" % wide],
              ["number", repr(r)], ["text", note]] for id_, i, t, b, n, wide, r, note in rows]
 
 
@@ -109,7 +119,8 @@ class ColumnarCase(support.TestCase):
     def hands(self, *arguments):
         """What the oracle says, as JSON."""
         try:
-            python = os.path.normpath(os.path.join(os.path.dirname(cache.get("parquet-hands")), "..", "..", "..", "..", "bin", "python"))
+            python = os.path.normpath(os.path.join(os.path.dirname(cache.get("parquet-hands")), "..", "..", "..", "..",
+                                                   "bin", "python"))
         except cache.Unavailable as fault:
             self.skipTest(str(fault))
         done = subprocess.run([python, ORACLE, *arguments], cwd=self.folder, check=True, stdout=subprocess.PIPE)
@@ -122,7 +133,8 @@ class ColumnarCase(support.TestCase):
         """Of JSON lines that the program wrote, as Python's json reads them."""
         found = []
         for path in sorted(glob.glob(self.path(folder, table, "*.jsonl"))):
-            found += [json.loads(line, parse_float=decimal.Decimal, parse_int=decimal.Decimal) for line in support.read_lines(path)]
+            found += [json.loads(line, parse_float=decimal.Decimal, parse_int=decimal.Decimal)
+                      for line in support.read_lines(path)]
         return found
 
     def rows(self, path, table):
@@ -136,7 +148,8 @@ class ColumnarCase(support.TestCase):
 
     def refused(self, name, codes=(2, 3)):
         """One line that names the file, and a hint; never a signal."""
-        said = support.transhume("migrate", "--state", "s", "--restart", self.CONNECTOR + ":in", "jsonl:j", cwd=self.folder)
+        said = support.transhume("migrate", "--state", "s", "--restart", self.CONNECTOR + ":in", "jsonl:j",
+                                 cwd=self.folder)
         self.assertIn(said.code, codes, said.err)
         errors = [line for line in said.err.splitlines() if line.startswith("error:")]
         self.assertEqual(len(errors), 1, said.err)

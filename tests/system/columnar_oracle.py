@@ -1,13 +1,16 @@
-"""Reads and writes Parquet and Arrow by other hands (pyarrow, DuckDB), in the Python that has them, for columnar_case.py.
+"""Reads and writes Parquet and Arrow by other hands (pyarrow, DuckDB), in the Python that has them, for
+columnar_case.py.
 
     columnar_oracle.py arrow FILE...       the rows of the files as JSON: one list of objects
-    columnar_oracle.py texts FILE...       the same, with days and times as Arrow's own texts: Python has no years beyond 9999
+    columnar_oracle.py texts FILE...       the same, with days and times as Arrow's own texts: Python has no years
+    beyond 9999
     columnar_oracle.py duckdb FILE...      the same by DuckDB, of Parquet
     columnar_oracle.py schema FILE         {column: its Arrow type}, and how the file was written
     columnar_oracle.py odd FOLDER          a file whose texts are not all UTF-8
     columnar_oracle.py make FOLDER         files of Parquet of many writers' ways, and FOLDER/expected.json beside them
     columnar_oracle.py make_arrow FOLDER   the same of Arrow
-    columnar_oracle.py odd_arrow FOLDER    files of Arrow with what is not read, named for it; empty_arrow: without rows;
+    columnar_oracle.py odd_arrow FOLDER    files of Arrow with what is not read, named for it; empty_arrow: without
+    rows;
                                            lying_arrow: whose numbers are wrong
 
 Values are told as [kind, text], so that nothing is lost on the way.
@@ -58,7 +61,8 @@ def table_of_arrow(path):
 
 def tables_of(paths):
     import pyarrow.parquet
-    return [pyarrow.parquet.ParquetFile(path).read() if path.endswith(".parquet") else table_of_arrow(path) for path in paths]
+    return [pyarrow.parquet.ParquetFile(path).read() if path.endswith(".parquet") else table_of_arrow(path)
+            for path in paths]
 
 
 def rows_by_arrow(paths):
@@ -71,7 +75,8 @@ def rows_of_texts(paths):
     for table in tables_of(paths):
         for at, field in enumerate(table.schema):
             if pa.types.is_temporal(field.type) and not pa.types.is_duration(field.type):
-                bare = table.column(at).cast(pa.timestamp(field.type.unit)) if pa.types.is_timestamp(field.type) else table.column(at)
+                bare = table.column(at).cast(pa.timestamp(field.type.unit)) if pa.types.is_timestamp(
+                    field.type) else table.column(at)
                 table = table.set_column(at, field.name, bare.cast(pa.string()))
         found += table.to_pylist()
     return found
@@ -99,7 +104,8 @@ def schema(path):
     file = pyarrow.parquet.ParquetFile(path)
     column = file.metadata.row_group(0).column(0)
     return {"types": types_of(file.schema_arrow),
-            "created_by": file.metadata.created_by, "row_groups": file.metadata.num_row_groups, "rows": file.metadata.num_rows,
+            "created_by": file.metadata.created_by, "row_groups": file.metadata.num_row_groups,
+            "rows": file.metadata.num_rows,
             "compression": column.compression}
 
 
@@ -120,17 +126,22 @@ def columns(count):
     return pa.table({
         "id": pa.array(range(count), pa.int64()),
         "i8": column(pa.int8(), lambda row: row % 256 - 128), "u8": column(pa.uint8(), lambda row: row % 256),
-        "i16": column(pa.int16(), lambda row: row * 37 % 65536 - 32768), "u16": column(pa.uint16(), lambda row: row * 37 % 65536),
+        "i16": column(pa.int16(), lambda row: row * 37 % 65536 - 32768),
+        "u16": column(pa.uint16(), lambda row: row * 37 % 65536),
         "i32": column(pa.int32(), lambda row: -2**31 + row), "u32": column(pa.uint32(), lambda row: 2**32 - 1 - row),
         "i64": column(pa.int64(), lambda row: -2**63 + row), "u64": column(pa.uint64(), lambda row: 2**64 - 1 - row),
         "f32": column(pa.float32(), lambda row: row / 4), "f64": column(pa.float64(), lambda row: row / 3),
         "flag": column(pa.bool_(), lambda row: row % 3 == 0),
         "d9": column(pa.decimal128(9, 2), lambda row: decimal.Decimal(row - 500).scaleb(-2)),
         "d18": column(pa.decimal128(18, 4), lambda row: decimal.Decimal(row * 10**13 - 1).scaleb(-4)),
-        "d38": column(pa.decimal128(38, 10), lambda row: decimal.Decimal(-10**37 + row).scaleb(-10, decimal.Context(prec=90))),
-        "d76": column(pa.decimal256(76, 5), lambda row: decimal.Decimal(10**75 + row).scaleb(-5, decimal.Context(prec=90))),
-        "word": column(pa.string(), lambda row: "w\u00fc%d" % (row % 5)), "long": column(pa.large_string(), lambda row: "x" * (row % 50)),
-        "raw": column(pa.binary(), lambda row: bytes([row % 256, 0, 255])), "fixed": column(pa.binary(4), lambda row: bytes([1, 2, 3, row % 256])),
+        "d38": column(pa.decimal128(38, 10), lambda row: decimal.Decimal(-10**37 + row).scaleb(-10,
+            decimal.Context(prec=90))),
+        "d76": column(pa.decimal256(76, 5), lambda row: decimal.Decimal(10**75 + row).scaleb(-5,
+            decimal.Context(prec=90))),
+        "word": column(pa.string(), lambda row: "w\u00fc%d" % (row % 5)),
+        "long": column(pa.large_string(), lambda row: "x" * (row % 50)),
+        "raw": column(pa.binary(), lambda row: bytes([row % 256, 0, 255])),
+        "fixed": column(pa.binary(4), lambda row: bytes([1, 2, 3, row % 256])),
         "kept": column(pa.dictionary(pa.int32(), pa.string()), lambda row: "k%d" % (row % 3)),
         "day": column(pa.date32(), lambda row: datetime.date(1, 1, 1) + datetime.timedelta(row)),
         "t_ms": column(pa.time32("ms"), lambda row: datetime.time(23, 59, 59, row % 1000 * 1000)),
@@ -139,12 +150,15 @@ def columns(count):
         "ts_us": column(pa.timestamp("us"), lambda row: day + datetime.timedelta(days=row)),
         "tz_us": column(pa.timestamp("us", "UTC"), lambda row: day.replace(tzinfo=zone)),
         "list": column(pa.list_(pa.int32()), lambda row: [None if at == 2 else at for at in range(row % 5)]),
-        "lists": column(pa.list_(pa.list_(pa.string())), lambda row: [["a%d" % row] * (at % 3) for at in range(row % 4)] + [None] * (row % 2)),
+        "lists": column(pa.list_(pa.list_(pa.string())), lambda row: [["a%d" % row] * (at % 3)
+                                                                      for at in range(row % 4)] + [None] * (row % 2)),
         "struct": column(pa.struct([("a", pa.int64()), ("b", pa.struct([("c", pa.string())]))]),
                          lambda row: {"a": row, "b": None if row % 2 else {"c": "c%d" % row}}),
         "people": column(pa.list_(pa.struct([("name", pa.string()), ("tags", pa.list_(pa.string()))])),
-                         lambda row: [{"name": "n%d" % at, "tags": None if at % 2 else ["t"] * at} for at in range(row % 4)]),
-        "map": column(pa.map_(pa.string(), pa.int64()), lambda row: [("k%d" % at, at if at % 2 else None) for at in range(row % 3)]),
+                         lambda row: [{"name": "n%d" % at, "tags": None if at % 2 else ["t"] * at}
+                                      for at in range(row % 4)]),
+        "map": column(pa.map_(pa.string(), pa.int64()), lambda row: [("k%d" % at, at if at % 2 else None)
+                                                                     for at in range(row % 3)]),
     })
 
 
@@ -162,7 +176,8 @@ def make(folder):
              "small_decimals": {"store_decimal_as_integer": True},
              "flat_lists": {"use_compliant_nested_type": False}}
     delta = {name: "DELTA_BINARY_PACKED" for name in ("id", "i32", "i64")}
-    delta.update(word="DELTA_BYTE_ARRAY", raw="DELTA_LENGTH_BYTE_ARRAY", long="DELTA_BYTE_ARRAY", f64="BYTE_STREAM_SPLIT", f32="BYTE_STREAM_SPLIT")
+    delta.update(word="DELTA_BYTE_ARRAY", raw="DELTA_LENGTH_BYTE_ARRAY", long="DELTA_BYTE_ARRAY",
+                 f64="BYTE_STREAM_SPLIT", f32="BYTE_STREAM_SPLIT")
     plain["delta"] = {"use_dictionary": False, "column_encoding": delta}
     for name, options in plain.items():
         os.makedirs(os.path.join(folder, name))
@@ -194,13 +209,15 @@ def more_columns(count):
         "large_list": column(pa.large_list(pa.int16()), lambda row: [row % 3] * (row % 4)),
         "pair": column(pa.list_(pa.float32(), 2), lambda row: [row / 2, None if row % 2 else 0.25]),
         "flags": column(pa.list_(pa.bool_()), lambda row: [at % 3 == 0 for at in range(row % 11)]),
-        "kept_list": column(pa.list_(pa.dictionary(pa.int8(), pa.string())), lambda row: ["e%d" % (at % 2) for at in range(row % 3)]),
+        "kept_list": column(pa.list_(pa.dictionary(pa.int8(), pa.string())),
+                            lambda row: ["e%d" % (at % 2) for at in range(row % 3)]),
     }
 
 
 def batches_of(table, rows):
     """Batches of so many rows, and empty ones before and after them."""
-    found = [batch for at in range(0, table.num_rows, rows) for batch in table.slice(at, rows).combine_chunks().to_batches()]
+    found = [batch for at in range(0, table.num_rows, rows) for batch in table.slice(at,
+        rows).combine_chunks().to_batches()]
     return [found[0].slice(0, 0)] + found + [found[-1].slice(0, 0)]
 
 
@@ -221,14 +238,18 @@ def make_arrow(folder):
         table = table.append_column(name, column)
     # Texts that each batch has a dictionary of its own for.
     words = table.select(["id", "word", "kept"])
-    replaced = pa.chunked_array([pa.array(["r%d" % (row * at % 50) for row in range(100)]).dictionary_encode() for at in range(3)])
-    ways = {"whole": (table, count, {}), "batches": (table, 77, {"compression": "zstd"}), "lz4": (table, 200, {"compression": "lz4"}),
-            "stream": (table, 100, {"stream": True}), "stream_zstd": (table, 300, {"stream": True, "compression": "zstd"}),
+    replaced = pa.chunked_array([pa.array(["r%d" % (row * at % 50) for row in range(100)]).dictionary_encode()
+                                 for at in range(3)])
+    ways = {"whole": (table, count, {}), "batches": (table, 77, {"compression": "zstd"}),
+            "lz4": (table, 200, {"compression": "lz4"}),
+            "stream": (table, 100, {"stream": True}), "stream_zstd": (table, 300,
+                                                                      {"stream": True, "compression": "zstd"}),
             "old": (table, 150, {"metadata_version": pa.ipc.MetadataVersion.V4}),
             "replaced": (words.append_column("replaced", replaced), 100, {"stream": True})}
     expected = {}
     for name, (of, rows, options) in ways.items():
-        write_arrow(os.path.join(folder, name, "part-0." + ("arrows" if "stream" in options else "arrow")), of, rows, **options)
+        write_arrow(os.path.join(folder, name, "part-0." + ("arrows" if "stream" in options else "arrow")), of, rows,
+                    **options)
         expected[name] = [told(row) for row in of.to_pylist()]
     with open(os.path.join(folder, "expected.json"), "w", encoding="utf-8") as file:
         json.dump(expected, file)
@@ -240,21 +261,27 @@ def odd(folder):
     import pyarrow.parquet as pq
     os.makedirs(os.path.join(folder, "texts"))
     words = pa.array([b"one", b"tw\xc3(", "dr\u00fc".encode()], pa.binary()).view(pa.string())
-    pq.write_table(pa.table({"id": pa.array([1, 2, 3], pa.int32()), "word": words}), os.path.join(folder, "texts", "x.parquet"))
+    pq.write_table(pa.table({"id": pa.array([1, 2, 3], pa.int32()), "word": words}),
+                   os.path.join(folder, "texts", "x.parquet"))
 
 
 def odd_arrow(folder):
     import pyarrow as pa
     words = pa.array([b"one", b"tw\xc3(", "dr\u00fc".encode()], pa.binary()).view(pa.string())
-    write_arrow(os.path.join(folder, "texts", "texts", "x.arrow"), pa.table({"id": pa.array([1, 2, 3], pa.int32()), "word": words}), 3)
+    write_arrow(os.path.join(folder, "texts", "texts", "x.arrow"),
+                pa.table({"id": pa.array([1, 2, 3], pa.int32()), "word": words}), 3)
     numbers = pa.array([1, 2], pa.int64())
-    grown = pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array([at], pa.int8()), pa.array(["a", "b"][:at + 1])) for at in range(2)])
-    write_arrow(os.path.join(folder, "delta", "delta", "x.arrow"), pa.table({"id": numbers, "c": grown}), 1, emit_dictionary_deltas=True)
-    write_arrow(os.path.join(folder, "legacy", "legacy", "x.arrow"), pa.table({"id": numbers}), 1, stream=True, use_legacy_format=True)
+    grown = pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array([at], pa.int8()), pa.array(["a", "b"][:at + 1]))
+                              for at in range(2)])
+    write_arrow(os.path.join(folder, "delta", "delta", "x.arrow"), pa.table({"id": numbers, "c": grown}), 1,
+                emit_dictionary_deltas=True)
+    write_arrow(os.path.join(folder, "legacy", "legacy", "x.arrow"), pa.table({"id": numbers}), 1, stream=True,
+                use_legacy_format=True)
     odd_columns = {"view": pa.array(["x", "y"], pa.string_view()),
                    "list_view": pa.array([[1], [2, 3]], pa.list_view(pa.int64())),
                    "runs": pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), pa.array(["x"])),
-                   "union": pa.UnionArray.from_dense(pa.array([0, 0], pa.int8()), pa.array([0, 1], pa.int32()), [numbers])}
+                   "union": pa.UnionArray.from_dense(pa.array([0, 0], pa.int8()), pa.array([0, 1], pa.int32()),
+                                                     [numbers])}
     for name, column in odd_columns.items():
         write_arrow(os.path.join(folder, name, name, "x.arrow"), pa.table({"id": numbers, "c": column}), 2)
 
@@ -267,7 +294,8 @@ def empty_arrow(folder):
         path = os.path.join(folder, name, "x.arrow")
         with (pa.ipc.new_stream if stream else pa.ipc.new_file)(path, empty.schema) as writer:
             for _ in range(batches):
-                writer.write_batch(pa.RecordBatch.from_arrays([column.combine_chunks() for column in empty.columns], schema=empty.schema))
+                writer.write_batch(pa.RecordBatch.from_arrays([column.combine_chunks() for column in empty.columns],
+                                                              schema=empty.schema))
 
 
 def lying_arrow(folder):
@@ -286,8 +314,10 @@ def lying_arrow(folder):
     with open(made, "rb") as file:
         nulls = file.read()
     os.unlink(made)
-    for name, data, true, lie in (("unpacked", good, 8 * count, 1 << 40), ("unpacked_less", good, 8 * count, 8), ("unpacked_negative", good, 8 * count, -5),
-                                  ("rows", good, count, 1 << 60), ("rows_negative", good, count, -1), ("body", good, max(bodies), 1 << 60),
+    for name, data, true, lie in (("unpacked", good, 8 * count, 1 << 40), ("unpacked_less", good, 8 * count, 8),
+                                  ("unpacked_negative", good, 8 * count, -5),
+                                  ("rows", good, count, 1 << 60), ("rows_negative", good, count, -1),
+                                  ("body", good, max(bodies), 1 << 60),
                                   ("body_negative", good, max(bodies), -8), ("nulls", nulls, count, 1 << 60)):
         number = true.to_bytes(8, "little")
         assert number in data, name

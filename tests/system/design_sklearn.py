@@ -1,4 +1,7 @@
-"""What scikit-learn makes of vectors; run by the Python that has it. In: a list of {vectors, clusters, seed, eps, min_samples}."""
+"""
+What scikit-learn makes of vectors; run by the Python that has it. In: a list of {vectors, clusters, seed, eps,
+min_samples}.
+"""
 import json
 import sys
 
@@ -14,7 +17,8 @@ def answer(given):
     plane = PCA(n_components=2, svd_solver="full").fit(vectors)
     # In doubles, so that merges of nearly equal distances come in the order of the distances.
     exact = vectors.astype(np.float64)
-    result = {"kmeans": kmeans.labels_, "inertia": kmeans.inertia_, "iterations": kmeans.n_iter_, "centers": kmeans.cluster_centers_.ravel(),
+    result = {"kmeans": kmeans.labels_, "inertia": kmeans.inertia_, "iterations": kmeans.n_iter_,
+              "centers": kmeans.cluster_centers_.ravel(),
               "silhouette": silhouette_score(exact, kmeans.labels_), "coordinates": plane.transform(vectors).ravel(),
               "variance": plane.explained_variance_, "ratio": plane.explained_variance_ratio_,
               "dbscan": DBSCAN(eps=given["eps"], min_samples=given["min_samples"], metric="cosine").fit(exact).labels_}

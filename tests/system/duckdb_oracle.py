@@ -1,6 +1,7 @@
 """Reads and writes DuckDB files by DuckDB's own Python module, in the Python that has it; test_duckdb.py runs it.
 
-    duckdb_oracle.py FILE SQL...    runs the statements, and prints the rows of the last one as JSON: lists of texts, null for NULL
+    duckdb_oracle.py FILE SQL...    runs the statements, and prints the rows of the last one as JSON: lists of texts,
+    null for NULL
     duckdb_oracle.py hold FILE      opens the file to write, says "held", and holds it until its input ends
 """
 import json

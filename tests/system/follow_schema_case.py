@@ -1,6 +1,7 @@
 """What becomes of a followed run when tables of its source are altered, dropped, made again or made.
 
-Each change is made while `follow` is stopped, and while it runs. Then the target has to hold what the source holds, also in
+Each change is made while `follow` is stopped, and while it runs. Then the target has to hold what the source holds,
+also in
 rows that nobody changed since; or the table is left with a line that names it, and the others go on.
 """
 import json
@@ -20,8 +21,10 @@ import postgres  # noqa: E402
 from tcp_proxy import TcpProxy  # noqa: E402
 
 SCHEMA = ("CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c VARCHAR(5) NOT NULL);"
-          "CREATE TABLE old (id INTEGER PRIMARY KEY, v INTEGER); CREATE TABLE other (id INTEGER PRIMARY KEY, v INTEGER);"
-          "INSERT INTO t VALUES (1, 1, 10, 'x'), (2, 300, 20, 'y'), (3, 3, 30, 'z'); INSERT INTO old VALUES (1, 1), (2, 2); INSERT INTO other VALUES (1, 1);")
+          "CREATE TABLE old (id INTEGER PRIMARY KEY, v INTEGER); CREATE TABLE other (id INTEGER PRIMARY KEY, "
+          "v INTEGER);"
+          "INSERT INTO t VALUES (1, 1, 10, 'x'), (2, 300, 20, 'y'), (3, 3, 30, 'z'); INSERT INTO old VALUES (1, 1), "
+          "(2, 2); INSERT INTO other VALUES (1, 1);")
 
 
 class Changes:
@@ -114,7 +117,10 @@ class Changes:
                 self.stop(process, (1, 4))
 
     def test_while_it_is_copied(self):
-        """The change comes behind what the copy has read of the schema, and waits, where a server lets it, until that is done."""
+        """
+        The change comes behind what the copy has read of the schema, and waits, where a server lets it, until that is
+        done.
+        """
         what, statements, *columns = self.reread[0]
         self.fresh()
         process = support.start("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri, cwd=self.folder,
@@ -130,10 +136,14 @@ class Changes:
     def test_what_came_before_it_is_copied(self):
         """It is left to following: the copy goes on with what there was."""
         self.fresh()
-        support.kill_at("engine.before_commit", 2, "migrate", "--follow", "--chunk-rows", "1", self.source.uri, self.target.uri, cwd=self.folder)
-        self.change(["ALTER TABLE t ADD COLUMN d INTEGER", "UPDATE t SET d = 4 WHERE id = 2", "CREATE TABLE late (id INTEGER PRIMARY KEY, v INTEGER)",
-                     "INSERT INTO late VALUES (1, 7)", "CREATE INDEX of_a ON t (a)", "CREATE UNIQUE INDEX of_d ON t (d)",
-                     "ALTER TABLE t ADD COLUMN e INTEGER CHECK (e > 0)", "ALTER TABLE t ADD COLUMN f INTEGER REFERENCES late (id)"])
+        support.kill_at("engine.before_commit", 2, "migrate", "--follow", "--chunk-rows", "1", self.source.uri,
+                        self.target.uri, cwd=self.folder)
+        self.change(["ALTER TABLE t ADD COLUMN d INTEGER", "UPDATE t SET d = 4 WHERE id = 2",
+                     "CREATE TABLE late (id INTEGER PRIMARY KEY, v INTEGER)",
+                     "INSERT INTO late VALUES (1, 7)", "CREATE INDEX of_a ON t (a)",
+                     "CREATE UNIQUE INDEX of_d ON t (d)",
+                     "ALTER TABLE t ADD COLUMN e INTEGER CHECK (e > 0)",
+                     "ALTER TABLE t ADD COLUMN f INTEGER REFERENCES late (id)"])
         self.follow()
         self.change(["UPDATE t SET b = 77, d = 5 WHERE id = 1", "INSERT INTO late VALUES (2, 8)"])
         self.follow()
@@ -145,7 +155,8 @@ class Changes:
         self.fresh()
         self.source.make("CREATE INDEX of_v ON other (v);")
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.change(["ALTER TABLE other RENAME TO another", "INSERT INTO another VALUES (2, 2)", "UPDATE t SET b = 78 WHERE id = 1"])
+        self.change(["ALTER TABLE other RENAME TO another", "INSERT INTO another VALUES (2, 2)",
+                     "UPDATE t SET b = 78 WHERE id = 1"])
         self.follow(code=1)
         self.change(["INSERT INTO another VALUES (3, 3)"])
         self.follow(code=1)
@@ -155,12 +166,17 @@ class Changes:
         self.run_program("cutover", "--confirm")
 
     def test_given_up_before_it_is_copied(self):
-        """The copy is not gone on with where columns or tables that it reads are others; but the run can be given up, and nothing of it stays in the source."""
-        other = [["ALTER TABLE t DROP COLUMN b"], ["DROP TABLE other"], ["DROP TABLE t", "CREATE TABLE t (id INTEGER PRIMARY KEY, z INTEGER)"]]
+        """
+        The copy is not gone on with where columns or tables that it reads are others; but the run can be given up, and
+        nothing of it stays in the source.
+        """
+        other = [["ALTER TABLE t DROP COLUMN b"], ["DROP TABLE other"],
+                 ["DROP TABLE t", "CREATE TABLE t (id INTEGER PRIMARY KEY, z INTEGER)"]]
         for statements in [*self.some(other), []]:
             with self.subTest(statements):
                 self.fresh()
-                support.kill_at("engine.before_commit", 2, "migrate", "--follow", "--chunk-rows", "1", self.source.uri, self.target.uri, cwd=self.folder)
+                support.kill_at("engine.before_commit", 2, "migrate", "--follow", "--chunk-rows", "1", self.source.uri,
+                                self.target.uri, cwd=self.folder)
                 self.change(statements)
                 if statements:
                     self.assertIn("`transhume cutover --abandon --confirm`", self.follow(code=5).err)
@@ -170,7 +186,8 @@ class Changes:
 
     def test_killed_while_it_is_adopted(self):
         what, statements, *columns = self.reread[0]
-        for failpoint in self.some(("follow.before_adopt", "follow.after_adopt", "follow.before_apply", "follow.after_align")):
+        for failpoint in self.some(("follow.before_adopt", "follow.after_adopt", "follow.before_apply",
+                                    "follow.after_align")):
             with self.subTest(failpoint):
                 self.begin()
                 self.change(statements)
@@ -222,16 +239,20 @@ class Changes:
     def test_tables_that_are_new(self):
         """Also such as refer to each other; while it is stopped, killed while they are made, and while it runs."""
         self.begin()
-        self.change(["CREATE TABLE later (id INTEGER PRIMARY KEY, v VARCHAR(20) UNIQUE)", "INSERT INTO later VALUES (1, 'x'), (2, 'y')",
-                     "CREATE TABLE a_new (id INTEGER PRIMARY KEY, later INTEGER REFERENCES later (id))", "INSERT INTO a_new VALUES (1, 2)"])
+        self.change(["CREATE TABLE later (id INTEGER PRIMARY KEY, v VARCHAR(20) UNIQUE)",
+                     "INSERT INTO later VALUES (1, 'x'), (2, 'y')",
+                     "CREATE TABLE a_new (id INTEGER PRIMARY KEY, later INTEGER REFERENCES later (id))",
+                     "INSERT INTO a_new VALUES (1, 2)"])
         for failpoint in ("follow.before_make", "follow.after_make", "follow.after_align"):
             support.kill_at(failpoint, 1, "follow", "--catch-up", "--take-over", cwd=self.folder)
         self.follow("--take-over")
         self.assert_same("later", "id, v")
         self.assert_same("a_new", "id, later")
         process = self.running()
-        self.change(["UPDATE later SET v = 'z' WHERE id = 2", "CREATE TABLE live (id INTEGER PRIMARY KEY)", "INSERT INTO live VALUES (7)"])
-        self.wait_until("it is followed", lambda: self.is_there("live") and self.same("live", "id") and self.same("later", "id, v"))
+        self.change(["UPDATE later SET v = 'z' WHERE id = 2", "CREATE TABLE live (id INTEGER PRIMARY KEY)",
+                     "INSERT INTO live VALUES (7)"])
+        self.wait_until("it is followed", lambda: self.is_there("live") and self.same("live", "id")
+                        and self.same("later", "id, v"))
         self.change(["INSERT INTO live VALUES (8)", "DELETE FROM live WHERE id = 7"])
         self.wait_until("it is followed on", lambda: self.same("live", "id"))
         self.stop(process)
@@ -265,7 +286,8 @@ class Changes:
     def test_a_new_table_without_a_key(self):
         """It is followed by whole rows, or left with a line, and a cut-over says so; nothing of it is silent."""
         self.begin()
-        self.change(["CREATE TABLE journal (nr INTEGER, what VARCHAR(9))", "INSERT INTO journal VALUES (1, 'paid'), (1, 'paid')"])
+        self.change(["CREATE TABLE journal (nr INTEGER, what VARCHAR(9))",
+                     "INSERT INTO journal VALUES (1, 'paid'), (1, 'paid')"])
         for number in (2, 3):
             self.source.make("INSERT INTO other VALUES (%d, 5);" % number)
             result = support.transhume("follow", "--catch-up", cwd=self.folder)
@@ -275,7 +297,9 @@ class Changes:
                 self.assert_same("journal", "nr, what")
             else:
                 self.assert_code(result, 1)
-                self.assertRegex(self.run_program("status").out, r"journal is not followed any more: .*key|journal is not followed any more: .*identity")
+                self.assertRegex(self.run_program("status").out,
+                                 r"journal is not followed any more: .*key|journal is not followed any more: "
+                                 r".*identity")
         if not self.keyless_is_followed:
             self.assertIn("journal", self.run_program("cutover", "--dry-run", code=5).err)
 
@@ -308,8 +332,10 @@ class Changes:
         if not isinstance(self.target, (PostgresSide, MysqlSide)):
             return   # a file does not go away
         with TcpProxy(self.target.server.port) as proxy:
-            self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.server.uri(self.target.name, via=proxy))
-            self.change(["CREATE TABLE later (id INTEGER PRIMARY KEY)", "INSERT INTO later VALUES (1)", "ALTER TABLE t ADD COLUMN d INTEGER"])
+            self.run_program("migrate", "--follow", "--catch-up", self.source.uri,
+                             self.target.server.uri(self.target.name, via=proxy))
+            self.change(["CREATE TABLE later (id INTEGER PRIMARY KEY)", "INSERT INTO later VALUES (1)",
+                         "ALTER TABLE t ADD COLUMN d INTEGER"])
             for failpoint in ("follow.before_adopt", "follow.before_make", "follow.after_align"):
                 process = self.stopped_at(failpoint + ":stop:1", "follow", "--catch-up", may_end=True)
                 proxy.cut_all()
@@ -317,7 +343,8 @@ class Changes:
                 result = support.finish(process)
                 self.assert_code(result, 0)
                 self.assert_same("later", "id")
-                self.change(["ALTER TABLE t ADD COLUMN %s INTEGER" % failpoint[-5:], "DROP TABLE IF EXISTS more", "CREATE TABLE more (id INTEGER PRIMARY KEY)"])
+                self.change(["ALTER TABLE t ADD COLUMN %s INTEGER" % failpoint[-5:], "DROP TABLE IF EXISTS more",
+                             "CREATE TABLE more (id INTEGER PRIMARY KEY)"])
             self.run_program("cutover", "--abandon", "--confirm")
 
     def test_a_column_that_goes_before_its_table_is_read_again(self):
@@ -338,20 +365,29 @@ class Changes:
         return sorted(said.get("left") or {})
 
 
-GONE = [("a table is dropped", ["DROP TABLE old"], "old"), ("a table is renamed", ["ALTER TABLE old RENAME TO t2"], "old")]
+GONE = [("a table is dropped", ["DROP TABLE old"], "old"), ("a table is renamed", ["ALTER TABLE old RENAME TO t2"],
+                                                            "old")]
 
 
 class OfPostgres(Changes):
     reread = [
-        ("a column is dropped and added", ["ALTER TABLE t DROP b", "ALTER TABLE t ADD b INTEGER", "UPDATE t SET b = 5 WHERE id = 2"]),
+        ("a column is dropped and added", ["ALTER TABLE t DROP b", "ALTER TABLE t ADD b INTEGER",
+                                           "UPDATE t SET b = 5 WHERE id = 2"]),
         ("a column is rewritten", ["ALTER TABLE t ALTER a TYPE INTEGER USING a + 100"]),
         ("a column holds more", ["ALTER TABLE t ALTER a TYPE BIGINT", "INSERT INTO t VALUES (4, 5000000000, 1, 'w')"]),
-        ("texts are longer", ["ALTER TABLE t ALTER c TYPE VARCHAR(50)", "UPDATE t SET c = 'a longer text' WHERE id = 1"]),
-        ("a table is made again", ["BEGIN; CREATE TABLE t2 (LIKE t INCLUDING ALL); INSERT INTO t2 SELECT id, a, b + 1, c FROM t WHERE id < 3; INSERT INTO t VALUES (9, 9, 9, 'old');"
-                                   "DROP TABLE t; ALTER TABLE t2 RENAME TO t; COMMIT", "INSERT INTO t VALUES (4, 4, 4, 'w')"]),
-        ("a table is dropped and made", ["DROP TABLE t", "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, c VARCHAR(5) NOT NULL)", "INSERT INTO t VALUES (2, 2, 2, 'n')"]),
-        ("a column is dropped, and all are written anew", ["VACUUM FULL t", "ALTER TABLE t ALTER b SET DEFAULT 3", "INSERT INTO t (id, c) VALUES (5, 'n')"])]
-    constraints = [["ALTER TABLE t ALTER a SET NOT NULL", "CREATE UNIQUE INDEX u ON t (b)"], ["CREATE INDEX i ON t (b)"],
+        ("texts are longer", ["ALTER TABLE t ALTER c TYPE VARCHAR(50)",
+                              "UPDATE t SET c = 'a longer text' WHERE id = 1"]),
+        ("a table is made again",
+         ["BEGIN; CREATE TABLE t2 (LIKE t INCLUDING ALL); INSERT INTO t2 SELECT id, a, b + 1, c FROM t WHERE id < 3; "
+          "INSERT INTO t VALUES (9, 9, 9, 'old');"
+          "DROP TABLE t; ALTER TABLE t2 RENAME TO t; COMMIT", "INSERT INTO t VALUES (4, 4, 4, 'w')"]),
+        ("a table is dropped and made", ["DROP TABLE t",
+                                         "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, "
+                                         "c VARCHAR(5) NOT NULL)", "INSERT INTO t VALUES (2, 2, 2, 'n')"]),
+        ("a column is dropped, and all are written anew", ["VACUUM FULL t", "ALTER TABLE t ALTER b SET DEFAULT 3",
+                                                           "INSERT INTO t (id, c) VALUES (5, 'n')"])]
+    constraints = [["ALTER TABLE t ALTER a SET NOT NULL", "CREATE UNIQUE INDEX u ON t (b)"],
+                   ["CREATE INDEX i ON t (b)"],
                    ["ALTER TABLE t ADD FOREIGN KEY (id) REFERENCES t (id)"]]
     left = GONE + [("a column is gone", ["ALTER TABLE old DROP v"], "old")]
 
@@ -359,14 +395,23 @@ class OfPostgres(Changes):
 class OfMariadb(Changes):
     keyless_is_followed = True
     reread = [
-        ("a column is dropped and added", ["ALTER TABLE t DROP COLUMN b", "ALTER TABLE t ADD COLUMN b INTEGER", "UPDATE t SET b = 5 WHERE id = 2"]),
+        ("a column is dropped and added", ["ALTER TABLE t DROP COLUMN b", "ALTER TABLE t ADD COLUMN b INTEGER",
+                                           "UPDATE t SET b = 5 WHERE id = 2"]),
         ("values are cut", ["SET sql_mode = ''; ALTER TABLE t MODIFY a TINYINT", "ALTER TABLE t MODIFY a INTEGER"]),
-        ("a column holds more", ["ALTER TABLE t MODIFY a BIGINT", "INSERT INTO t (id, a, b, c) VALUES (4, 5000000000, 1, 'w')"]),
-        ("columns have another order", ["ALTER TABLE t MODIFY b INTEGER FIRST", "INSERT INTO t (id, a, b, c) VALUES (4, 4, 4, 'w')"]),
-        ("columns change names", ["ALTER TABLE t RENAME COLUMN a TO q", "ALTER TABLE t RENAME COLUMN b TO a", "ALTER TABLE t RENAME COLUMN q TO b", "INSERT INTO t (id, a, b, c) VALUES (4, 4, 5, 'w')"]),
-        ("texts are longer", ["ALTER TABLE t MODIFY c VARCHAR(50) NOT NULL", "UPDATE t SET c = 'a longer text' WHERE id = 1"]),
-        ("a table is made again", ["CREATE TABLE t2 LIKE t", "INSERT INTO t2 SELECT id, a, b + 1, c FROM t WHERE id < 3", "RENAME TABLE t TO old2, t2 TO t"])]
-    constraints = [["ALTER TABLE t MODIFY a INTEGER NOT NULL"], ["ALTER TABLE t ADD UNIQUE (b)", "ALTER TABLE t ADD INDEX (a)"],
+        ("a column holds more", ["ALTER TABLE t MODIFY a BIGINT",
+                                 "INSERT INTO t (id, a, b, c) VALUES (4, 5000000000, 1, 'w')"]),
+        ("columns have another order", ["ALTER TABLE t MODIFY b INTEGER FIRST",
+                                        "INSERT INTO t (id, a, b, c) VALUES (4, 4, 4, 'w')"]),
+        ("columns change names", ["ALTER TABLE t RENAME COLUMN a TO q", "ALTER TABLE t RENAME COLUMN b TO a",
+                                  "ALTER TABLE t RENAME COLUMN q TO b",
+                                  "INSERT INTO t (id, a, b, c) VALUES (4, 4, 5, 'w')"]),
+        ("texts are longer", ["ALTER TABLE t MODIFY c VARCHAR(50) NOT NULL",
+                              "UPDATE t SET c = 'a longer text' WHERE id = 1"]),
+        ("a table is made again", ["CREATE TABLE t2 LIKE t",
+                                   "INSERT INTO t2 SELECT id, a, b + 1, c FROM t WHERE id < 3",
+                                   "RENAME TABLE t TO old2, t2 TO t"])]
+    constraints = [["ALTER TABLE t MODIFY a INTEGER NOT NULL"],
+                   ["ALTER TABLE t ADD UNIQUE (b)", "ALTER TABLE t ADD INDEX (a)"],
                    ["ALTER TABLE other ADD FOREIGN KEY (id) REFERENCES old (id)"]]
     left = GONE + [("a column is gone", ["ALTER TABLE old DROP COLUMN v"], "old")]
 
@@ -374,7 +419,8 @@ class OfMariadb(Changes):
 class OfSqlite(Changes):
     reread = [
         ("a table is made again with another type", [
-            "BEGIN; CREATE TABLE t2 (id INTEGER PRIMARY KEY, a BIGINT, b INTEGER, c VARCHAR(5) NOT NULL); INSERT INTO t2 SELECT id, a + 1, b, c FROM t WHERE id < 3;"
+            "BEGIN; CREATE TABLE t2 (id INTEGER PRIMARY KEY, a BIGINT, b INTEGER, c VARCHAR(5) NOT NULL); "
+            "INSERT INTO t2 SELECT id, a + 1, b, c FROM t WHERE id < 3;"
             "DROP TABLE t; ALTER TABLE t2 RENAME TO t; COMMIT", "INSERT INTO t VALUES (4, 5000000000, 1, 'w')"])]
     constraints = [["CREATE INDEX i ON t (b)"]]  # a unique one ends its feed
     left = GONE + [("a column is renamed", ["ALTER TABLE old RENAME COLUMN v TO w"], "old")]

@@ -1,4 +1,7 @@
-"""What tests of large values in SQL servers share: out to SQLite, across to the same server, and back in, within so much memory."""
+"""
+What tests of large values in SQL servers share: out to SQLite, across to the same server, and back in, within so much
+memory.
+"""
 import contextlib
 import hashlib
 import itertools
@@ -100,7 +103,9 @@ tables:
 
 
 class LookedAt(Measured):
-    """Casts and expressions see a value that comes in pieces as they see a small one. Expected results are made here."""
+    """
+    Casts and expressions see a value that comes in pieces as they see a small one. Expected results are made here.
+    """
     LETTERS = "\u00e9\U0001f411x"
     LARGE_BYTES = 0  # more than what comes whole
 
@@ -120,10 +125,12 @@ class LookedAt(Measured):
         expected = []
         for number in (1, 3, 4):
             text = self.text_of(number)
-            expected.append({"id": number, "json": json.loads(text), "map": json.loads(text), "length": len(text) + len(text.encode()), "text": text,
+            expected.append({"id": number, "json": json.loads(text), "map": json.loads(text),
+                             "length": len(text) + len(text.encode()), "text": text,
                              "straight": text, **({"seen": number} if number == 1 else {})})
         expected.append({"id": 6})
-        found = [{name: value for name, value in record.items() if value is not None} for record in sorted(records, key=lambda record: record["id"])]
+        found = [{name: value for name, value in record.items() if value is not None}
+                 for record in sorted(records, key=lambda record: record["id"])]
         self.assertEqual([record["id"] for record in found], [record["id"] for record in expected])
         for one, other in zip(expected, found):
             self.assertEqual(sorted(one), sorted(other))
@@ -132,12 +139,15 @@ class LookedAt(Measured):
 
 
 class Unfit(refusals.TestCase):
-    """A large value beside one that no column of its kind holds: the row is refused whole, all others arrive as they are. From SQLite,
+    """A large value beside one that no column of its kind holds: the row is refused whole, all others arrive as they
+    are. From SQLite,
     whose columns take anything, and whose rows pass unconverted."""
     SERVERS = None
     SETTINGS = None
-    # A column, and what is put into it that it can't hold over there; the last two are small. SQLite makes no numbers of such texts.
-    MISFITS = {"n INTEGER": "x" * 100000, "r REAL": "y" * 70000, "d NUMERIC(10,2)": "z" * 65537, "q BLOB": "t" * 90000, "o TEXT": b"\x01" * 90000,
+    # A column, and what is put into it that it can't hold over there; the last two are small. SQLite makes no numbers
+    # of such texts.
+    MISFITS = {"n INTEGER": "x" * 100000, "r REAL": "y" * 70000, "d NUMERIC(10,2)": "z" * 65537, "q BLOB": "t" * 90000,
+               "o TEXT": b"\x01" * 90000,
                "m INTEGER": b"\x00" * 80000, "s INTEGER": "x", "u REAL": b"\x02"}
     LARGE = {"a TEXT": ("x" * 300000, "\u00e9" * 40000), "b BLOB": (b"\xff\x00" * 40000, b"\x00" * 70000)}
     ROWS = 40
@@ -156,7 +166,8 @@ class Unfit(refusals.TestCase):
     def rows_of(self, large, misfit):
         """All of them, as (id, large, misfit): every third one has a large value, refused ones too."""
         for number in range(1, self.ROWS + 1):
-            whole = self.LARGE[large][number % 2] if number % 3 == 0 or number in self.BAD else self.value_of(large, number)
+            whole = self.LARGE[large][number % 2] if number % 3 == 0 or number in self.BAD else self.value_of(large,
+                number)
             yield number, whole, self.MISFITS[misfit] if number in self.BAD else self.value_of(misfit, number)
 
     def fill_source(self):
@@ -164,7 +175,8 @@ class Unfit(refusals.TestCase):
         tables = {}
         with contextlib.closing(sqlite3.connect(self.path("unfit.db"))) as db:
             orders = ((0, 1, 2), (2, 1, 0))
-            for large, misfit, order in ((*pair, order) for pair in itertools.product(self.LARGE, self.MISFITS) for order in support.drawn(orders, 1, self.id() + str(pair))):
+            for large, misfit, order in ((*pair, order) for pair in itertools.product(self.LARGE, self.MISFITS)
+                                         for order in support.drawn(orders, 1, self.id() + str(pair))):
                 table = "t%d" % len(tables)
                 columns = ("id INTEGER PRIMARY KEY", large, misfit)
                 rows = list(self.rows_of(large, misfit))
@@ -183,26 +195,33 @@ class Unfit(refusals.TestCase):
         for reject in self.rejects(state):
             refused.setdefault(reject["table"], []).append(reject["record"]["id"])
             self.assertIn(reject["code"], ("type", "number-range"), reject["reason"])
-        self.assertEqual({table: sorted(numbers) for table, numbers in refused.items()}, {table: list(self.BAD) for table in tables})
+        self.assertEqual({table: sorted(numbers) for table, numbers in refused.items()},
+                         {table: list(self.BAD) for table in tables})
         for table, ((large, misfit), rows) in tables.items():
             names = [declared.split()[0] for declared in (large, misfit)]
             counted = misfit.split()[1] not in ("TEXT", "BLOB")
-            expected = [[str(number), self.digest_of(whole), float(other) if counted else self.digest_of(other)] for number, whole, other in rows]
-            found = self.server.ask(target, "SELECT id, md5(%s), %s FROM %s ORDER BY id" % (names[0], names[1] if counted else "md5(%s)" % names[1], table))
-            self.assertEqual([[number, whole, float(other) if counted else other] for number, whole, other in found], expected, (table, large, misfit))
+            expected = [[str(number), self.digest_of(whole), float(other) if counted else self.digest_of(other)]
+                        for number, whole, other in rows]
+            found = self.server.ask(target, "SELECT id, md5(%s), %s FROM %s ORDER BY id" % (names[0],
+                names[1] if counted else "md5(%s)" % names[1], table))
+            self.assertEqual([[number, whole, float(other) if counted else other] for number, whole, other in found],
+                             expected, (table, large, misfit))
 
     def test_each_place(self):
         tables = self.fill_source()
         target = self.server.database()
         source = "sqlite:unfit.db?slice=64KiB"
         for state, existing in (("new", "refuse"), ("upsert", "upsert")):
-            self.run_program("migrate", "-q", "--existing", existing, "--state", state, source, self.server.uri(target), code=1)
+            self.run_program("migrate", "-q", "--existing", existing, "--state", state, source, self.server.uri(target),
+                             code=1)
             self.assert_fitting(tables, target, state)
             self.run_program("finish", "--confirm", "--state", state)
 
     def test_bytes_that_would_parse(self):
-        """Records of one size before a large value whose end lies where theirs have the next column: were they not taken out of what is
-        sent, they would be read once more. Nothing but the count tells in a table without a key that was there before."""
+        """Records of one size before a large value whose end lies where theirs have the next column: were they not
+        taken out of what is
+        sent, they would be read once more. Nothing but the count tells in a table without a key that was there
+        before."""
         head, text = 19, 1994
         record = 2 + (4 + 8) + (4 + text) + (4 + 8)
         large = "x" * (head + 40 * record - (4 + 8))
@@ -211,10 +230,13 @@ class Unfit(refusals.TestCase):
                 target = self.server.database()
                 with contextlib.closing(sqlite3.connect(self.path(name + ".db"))) as db:
                     db.execute("CREATE TABLE t (id INTEGER, a TEXT, n INTEGER)")
-                    db.executemany("INSERT INTO t VALUES (?, ?, ?)", ((i, large, "x" * 100000) if i in bad else (i, "%01994d" % i, i) for i in range(121)))
+                    db.executemany("INSERT INTO t VALUES (?, ?, ?)",
+                                   ((i, large, "x" * 100000) if i in bad else (i, "%01994d" % i, i)
+                                    for i in range(121)))
                     db.commit()
                 self.server.ask(target, "CREATE TABLE t (id bigint, a %s, n bigint)" % self.TEXT)
-                self.run_program("migrate", "-q", "--existing", "append", "--state", name, "--jobs", "1", "sqlite:%s.db?slice=64KiB" % name,
+                self.run_program("migrate", "-q", "--existing", "append", "--state", name, "--jobs", "1",
+                                 "sqlite:%s.db?slice=64KiB" % name,
                                  self.server.uri(target), code=1)
                 self.assertEqual([reject["record"]["id"] for reject in self.rejects(name)], list(bad))
                 self.assertEqual(self.server.ask(target, "SELECT id, length(a), n FROM t ORDER BY id"),

@@ -24,7 +24,8 @@ def installed(*programs):
 
 
 def run(command, cwd, code=0, **env):
-    done = subprocess.run(command, cwd=cwd, env=dict(os.environ, **env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run(command, cwd=cwd, env=dict(os.environ, **env), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=LIMIT_S, check=False)
     said = done.stdout.decode("utf-8", "replace")
     if (done.returncode == 0) != (code == 0):
@@ -46,7 +47,8 @@ class Sqitch:
     def __init__(self, folder, engine, target):
         installed("sqitch")
         self.folder, self.target = folder, target
-        self.env = {"SQITCH_USER_CONFIG": os.path.join(folder, "user.conf"), "SQITCH_SYSTEM_CONFIG": os.path.join(folder, "system.conf"),
+        self.env = {"SQITCH_USER_CONFIG": os.path.join(folder, "user.conf"),
+                    "SQITCH_SYSTEM_CONFIG": os.path.join(folder, "system.conf"),
                     "SQITCH_FULLNAME": "Ann Example", "SQITCH_EMAIL": "ann@example.org", "TZ": "UTC"}
         os.makedirs(folder)
         self("init", "shop", "--engine", engine)
@@ -107,8 +109,10 @@ class Drizzle:
     def generate(self, columns, name):
         put(self.folder, "schema.ts", "import { pgTable, integer, text } from 'drizzle-orm/pg-core';\n"
                                       "export const users = pgTable('users', { id: integer().primaryKey(), %s });\n"
-                                      "export const notes = pgTable('notes', { id: integer().primaryKey() });\n" % columns)
-        return run(["node", "node_modules/drizzle-kit/bin.cjs", "generate", "--dialect", "postgresql", "--schema", "schema.ts",
+                                      "export const notes = pgTable('notes', { id: integer().primaryKey() });\n"
+            % columns)
+        return run(["node", "node_modules/drizzle-kit/bin.cjs", "generate", "--dialect", "postgresql", "--schema",
+                    "schema.ts",
                     "--out", "drizzle", "--name", name], self.folder)
 
     def migrate(self):
@@ -139,7 +143,8 @@ class Alembic:
         put(folder, "env.py", ALEMBIC_ENV % {"options": options})
 
     def __call__(self, *arguments):
-        done = subprocess.run([self.program, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        done = subprocess.run([self.program, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               timeout=LIMIT_S, check=False)
         if done.returncode != 0:
             raise AssertionError(done.stderr.decode())
@@ -160,11 +165,13 @@ class Django:
         self.python = os.path.join(os.path.dirname(fetched("python-migrations")), "python")
         self.folder = folder
         put(folder, "settings.py", "SECRET_KEY = 'x'\nINSTALLED_APPS = ['django.contrib.contenttypes', 'shop']\n"
-                                   "DEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'\nUSE_TZ = True\nDATABASES = {'default': %r}\n" % database)
+                                   "DEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'\nUSE_TZ = True\nDATABASES = "
+                                   "{'default': %r}\n" % database)
         put(folder, "shop/__init__.py", "")
 
     def __call__(self, *arguments):
-        done = subprocess.run([self.python, "-m", "django", *arguments], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        done = subprocess.run([self.python, "-m", "django", *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=LIMIT_S, check=False,
                               env=dict(os.environ, DJANGO_SETTINGS_MODULE="settings", PYTHONPATH=self.folder))
         if done.returncode != 0:
@@ -196,7 +203,8 @@ class Rails:
 
     def __init__(self, folder, connection):
         installed("ruby")
-        if subprocess.run(["ruby", "-e", "require 'active_record'; require 'pg'; require 'sqlite3'"], stderr=subprocess.DEVNULL, check=False,
+        if subprocess.run(["ruby", "-e", "require 'active_record'; require 'pg'; require 'sqlite3'"],
+                          stderr=subprocess.DEVNULL, check=False,
                           timeout=LIMIT_S).returncode:
             raise unittest.SkipTest("ActiveRecord is not installed (ruby-activerecord, ruby-pg, ruby-sqlite3)")
         self.folder, self.connection = folder, connection

@@ -48,14 +48,17 @@ class Mutations(support.TestCase):
                 self.repair(table, expected)
 
     def check_each(self, expected):
-        """Many at once: `expected` is a list of (kind, table, key, names of fields), one for each record that was changed."""
+        """
+        Many at once: `expected` is a list of (kind, table, key, names of fields), one for each record that was changed.
+        """
         def sortable(kind, table, key, fields=()):
             return kind, table, json.dumps(key, sort_keys=True), sorted(fields)
 
         wanted = sorted(sortable(*record) for record in expected)
         for level in ("hash", "full"):
             records = self.validate(level, 1)["records"]
-            found = sorted(sortable(record["kind"], record["table"], record["key"], [field["name"] for field in record.get("fields", ())])
+            found = sorted(sortable(record["kind"], record["table"], record["key"],
+                                    [field["name"] for field in record.get("fields", ())])
                            for record in records)
             for record in wanted + found:
                 with self.subTest(record=record, level=level):
@@ -68,7 +71,8 @@ class Mutations(support.TestCase):
         if "unreadable" in expected or (table == "keyless" and "out" in self.places):
             return
         for place in self.places:
-            (shutil.copytree if os.path.isdir(self.path(place)) else shutil.copy)(self.path(place), self.path("kept-" + place))
+            (shutil.copytree if os.path.isdir(self.path(place)) else shutil.copy)(self.path(place),
+                self.path("kept-" + place))
         self.run_program("validate", "--repair", "--delete-extra", "--confirm", env=self.environment())
         self.assertEqual(self.validate("full", 0)["records"], [])
         for place in self.places:
@@ -102,7 +106,10 @@ def make_sqlite(path):
 
 
 class Unnested(Mutations):
-    """Rows out of the lists of documents, and what `distinct` left of them: each change by its table, the columns of its key, and the row."""
+    """
+    Rows out of the lists of documents, and what `distinct` left of them: each change by its table, the columns of its
+    key, and the row.
+    """
     PLAN = """
 transhume: 1
 source: jsonl:in
@@ -142,7 +149,8 @@ tables:
     def changes(self):
         """(table, the columns of its key, the row or just its key, what it is found as)"""
         exact = self.EXACT
-        word = ("w4", "w5", "w6", "w7", "w8", "w0", "w1", "w2", "w3").__getitem__  # of the first line of document 4 and on
+        # of the first line of document 4 and on
+        word = ("w4", "w5", "w6", "w7", "w8", "w0", "w1", "w2", "w3").__getitem__
         yield "doc", 1, (2, "Name 2"), ("different", {"id": 2}, ["name"])
         yield "line", 2, (3, 2, "w4 ", 0, exact), ("different", {"doc": 3, "nr": 2}, ["w"])
         yield "line", 2, (4, 1), ("missing", {"doc": 4, "nr": 1}, [])

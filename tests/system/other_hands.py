@@ -1,6 +1,8 @@
-"""Records of a target changed by somebody else, in every kind of target: sqlite3, psql, mariadb, boto3, Cassandra's driver, or lines of files.
+"""Records of a target changed by somebody else, in every kind of target: sqlite3, psql, mariadb, boto3, Cassandra's
+driver, or lines of files.
 
-A record is {field: value}: numbers are decimals, or texts where that is how a client shows them; a null is not there or None. A list in
+A record is {field: value}: numbers are decimals, or texts where that is how a client shows them; a null is not there or
+None. A list in
 a column is a text of JSON, which `elements` reads.
 """
 import csv
@@ -171,7 +173,9 @@ def sqlite_place(path):
 
 def server_place(server, name, mark, schema):
     def names(table):
-        return [row[0] for row in server.ask(name, "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND "
+        return [row[0] for row in server.ask(name,
+                                             "SELECT column_name FROM information_schema.columns WHERE table_schema "
+                                             "= %s AND "
                                                    "table_name = '%s' ORDER BY ordinal_position" % (schema, table))]
     return Sql(lambda sql: server.ask(name, sql), mark, names)
 
@@ -189,6 +193,7 @@ def place(kind, path, name, server=None):
     if kind == "dynamodb":
         return Dynamodb(name)
     return Lines(path(name), *{
-        "csv": (csv_record, csv_line), "jsonl": (lambda line, _: json.loads(line, parse_float=decimal.Decimal), json_text),
+        "csv": (csv_record, csv_line), "jsonl": (lambda line, _: json.loads(line, parse_float=decimal.Decimal),
+                                                 json_text),
         "dynamodb-json": (lambda line, _: {field: plain(value) for field, value in json.loads(line)["Item"].items()},
                           lambda record: json_text({"Item": chinook_expected.item_of(record)}))}[kind])

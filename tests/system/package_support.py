@@ -1,7 +1,9 @@
 """Bare systems of the distribution, in folders, in which packages are installed as on a new machine.
 
-A system is made once, by mmdebstrap out of the archive that apt uses here, and kept as a tar in the servers' cache with what a package
-needs downloaded into it; after that a test needs no network. Commands run in a mount name space of their own, so that nothing stays mounted.
+A system is made once, by mmdebstrap out of the archive that apt uses here, and kept as a tar in the servers' cache with
+what a package
+needs downloaded into it; after that a test needs no network. Commands run in a mount name space of their own, so that
+nothing stays mounted.
 """
 import hashlib
 import os
@@ -27,19 +29,24 @@ STEP_S = 300
 
 
 def call(*command, time_limit=STEP_S, **options):
-    return subprocess.run(command, check=False, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    return subprocess.run(command, check=False, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE,
                           timeout=time_limit * support.PATIENCE, **options)
 
 
 def output(*command, **options):
     done = call(*command, **options)
     if done.returncode != 0:
-        raise AssertionError("%s: exit status %d\n%s%s" % (" ".join(command), done.returncode, done.stdout, done.stderr))
+        raise AssertionError("%s: exit status %d\n%s%s" % (" ".join(command), done.returncode, done.stdout,
+                                                           done.stderr))
     return done.stdout
 
 
 def made(script, folder):
-    """What a script of tools/package prints: the files that it made, without the formats whose libraries could not be had here."""
+    """
+    What a script of tools/package prints: the files that it made, without the formats whose libraries could not be had
+    here.
+    """
     lacking = [name for name in ("parquet", "arrow") if not os.path.exists(os.path.join(support.BUILD, name + ".so"))]
     return output(os.path.join(support.ROOT, "tools", "package", script), support.BUILD, folder, cwd=support.ROOT,
                   env=dict(os.environ, WITHOUT=",".join(lacking))).split()
@@ -72,8 +79,10 @@ def begin_system(suite, folder, kept, include=""):
     if os.environ.get("TRANSHUME_SERVERS") in ("none", "cached"):
         raise unittest.SkipTest("%s is not there, and TRANSHUME_SERVERS forbids to fetch anything" % kept)
     os.makedirs(os.path.dirname(kept), exist_ok=True)
-    done = call("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--setup-hook=" + COPY_SETTINGS, "--include=" + include,
-                "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", suite, folder, _archive(), time_limit=MAKE_S)
+    done = call("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--setup-hook=" + COPY_SETTINGS,
+                "--include=" + include,
+                "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg", suite, folder, _archive(),
+                time_limit=MAKE_S)
     if done.returncode != 0:
         output("rm", "-rf", "--one-file-system", folder)
         raise unittest.SkipTest("no system of %s can be made: %s" % (suite, done.stderr.strip()[-300:]))
@@ -110,7 +119,8 @@ class System:
 
     def keep(self, path):
         """As a tar, from which it can be unpacked again."""
-        output("tar", "-c", "--numeric-owner", "--one-file-system", "-C", self.folder, "-f", path + ".part", ".", time_limit=MAKE_S)
+        output("tar", "-c", "--numeric-owner", "--one-file-system", "-C", self.folder, "-f", path + ".part", ".",
+               time_limit=MAKE_S)
         os.rename(path + ".part", path)
 
     def remove(self):
@@ -124,7 +134,8 @@ class System:
     def output(self, *command, **options):
         done = self.call(*command, **options)
         if done.returncode != 0:
-            raise AssertionError("%s: exit status %d\n%s%s" % (" ".join(command), done.returncode, done.stdout, done.stderr))
+            raise AssertionError("%s: exit status %d\n%s%s" % (" ".join(command), done.returncode, done.stdout,
+                                                               done.stderr))
         return done.stdout
 
     def install(self, deb):
@@ -138,7 +149,8 @@ class System:
     def files(self):
         """All paths but those of apt, dpkg and logs."""
         found = set()
-        skipped = {os.path.join(self.folder, name) for name in ("proc", "dev", "sys", "tmp", "var/lib/apt", "var/lib/dpkg", "var/cache", "var/log")}
+        skipped = {os.path.join(self.folder, name) for name in ("proc", "dev", "sys", "tmp", "var/lib/apt",
+                                                                "var/lib/dpkg", "var/cache", "var/log")}
         for place, folders, names in os.walk(self.folder):
             folders[:] = [name for name in folders if os.path.join(place, name) not in skipped]
             found.update(os.path.relpath(os.path.join(place, name), self.folder) for name in folders + names)
@@ -146,7 +158,10 @@ class System:
 
 
 class SourceSystem(System):
-    """A bare system of a release with git, make and a clone of this repository in /work/transhume, as somebody has it who is about to build it."""
+    """
+    A bare system of a release with git, make and a clone of this repository in /work/transhume, as somebody has it who
+    is about to build it.
+    """
 
     def __init__(self, suite, folder):
         self.folder = folder

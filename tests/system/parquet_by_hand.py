@@ -53,9 +53,13 @@ def fields(**values):
 # --- what a file is made of
 
 def page(data, values, claims=None, packed=None, length=None, encoding=PLAIN, dictionary=False):
-    """`packed`: what stands in the file, where that is another thing; `claims` and `length`: bytes that the page says to have, unpacked and packed."""
+    """
+    `packed`: what stands in the file, where that is another thing; `claims` and `length`: bytes that the page says to
+    have, unpacked and packed.
+    """
     packed = data if packed is None else packed
-    header = fields(_1=i32(2 if dictionary else 0), _2=i32(len(data) if claims is None else claims), _3=i32(len(packed) if length is None else length),
+    header = fields(_1=i32(2 if dictionary else 0), _2=i32(len(data) if claims is None else claims),
+                    _3=i32(len(packed) if length is None else length),
                     _5=None if dictionary else fields(_1=i32(values), _2=i32(encoding), _3=i32(RLE), _4=i32(RLE)),
                     _7=fields(_1=i32(values), _2=i32(PLAIN)) if dictionary else None)
     return header[1] + packed
@@ -68,12 +72,14 @@ def levels(*runs):
 
 
 class Column:
-    def __init__(self, kind, pages, values, repetition=OPTIONAL, width=None, codec=NONE, dictionary=None, name="v", converted=None):
+    def __init__(self, kind, pages, values, repetition=OPTIONAL, width=None, codec=NONE, dictionary=None, name="v",
+                 converted=None):
         self.kind, self.pages, self.values, self.repetition = kind, pages, values, repetition
         self.width, self.codec, self.dictionary, self.name, self.converted = width, codec, dictionary, name, converted
 
     def element(self):
-        return fields(_1=i32(self.kind), _2=None if self.width is None else i32(self.width), _3=i32(self.repetition), _4=text(self.name),
+        return fields(_1=i32(self.kind), _2=None if self.width is None else i32(self.width), _3=i32(self.repetition),
+                      _4=text(self.name),
                       _6=None if self.converted is None else i32(self.converted))
 
 
@@ -85,7 +91,8 @@ def write(path, columns, rows):
         body += column.dictionary or b""
         data = len(body)
         body += b"".join(column.pages)
-        meta = fields(_1=i32(column.kind), _2=items([i32(PLAIN), i32(RLE)]), _3=items([text(column.name)]), _4=i32(column.codec),
+        meta = fields(_1=i32(column.kind), _2=items([i32(PLAIN), i32(RLE)]), _3=items([text(column.name)]),
+                      _4=i32(column.codec),
                       _5=i64(column.values), _6=i64(len(body) - begin), _7=i64(len(body) - begin), _9=i64(data),
                       _11=i64(begin) if column.dictionary else None)
         chunks.append(fields(_2=i64(begin), _3=meta))

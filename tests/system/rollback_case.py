@@ -35,7 +35,8 @@ def fill_source(path, ids=range(1, COUNT + 1), tag="new"):
     with sqlite3.connect(path) as db:
         for i in ids:
             db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?)",
-                       (i, "%s %d \u00e9\U0001f411 \\ \"" % (tag, i), [i / 4, None, 7, -i][i % 4], bytes([i % 256]) * (i % 9), None))
+                       (i, "%s %d \u00e9\U0001f411 \\ \"" % (tag, i), [i / 4, None, 7, -i][i % 4],
+                        bytes([i % 256]) * (i % 9), None))
             db.execute("INSERT INTO pair VALUES (?, ?, ?, ?)", ("k%d" % (i % 7), i, i / 3, i))
     db.close()
     return path
@@ -99,7 +100,8 @@ class Rollbacks(refusals.TestCase):
                     self.assertEqual({k: v for k, v in table.items() if k != "dropped"},
                                      {k: v for k, v in told.items() if k != "dropped"})
                 self.assert_as(before)
-                with open(os.path.join(self.path(".transhume/runs"), done["run"], "state.json"), encoding="utf-8") as file:
+                with open(os.path.join(self.path(".transhume/runs"), done["run"], "state.json"),
+                          encoding="utf-8") as file:
                     self.assertEqual(json.load(file)["status"], "rolled_back")
 
     def test_counts(self):
@@ -117,19 +119,25 @@ class Rollbacks(refusals.TestCase):
             with self.subTest(flags=flags):
                 self.target("created")
                 self.migrate(*flags)
-                self.assertEqual(set(json.loads(self.rollback("--dry-run").out)["compared_by_count"]) & {"item", "pair"}, told)
+                self.assertEqual(set(json.loads(self.rollback("--dry-run").out)["compared_by_count"]) & {"item",
+                    "pair"}, told)
                 self.assertEqual("only the number of records is compared" in self.rollback().err, bool(told))
 
     def has_begun(self):
-        """Does the target's ledger know the run that the state folder holds? Killed before it does, it has changed nothing."""
-        return "_transhume_ledger" in self.own_tables() and os.path.exists(self.path(".transhume", "run.json")) and \
-            any(self.run_id() in value for value, in self.sql("SELECT value FROM _transhume_ledger WHERE name LIKE 'runs/%'"))
+        """
+        Does the target's ledger know the run that the state folder holds? Killed before it does, it has changed
+        nothing.
+        """
+        return ("_transhume_ledger" in self.own_tables() and os.path.exists(self.path(".transhume", "run.json")) and
+                any(self.run_id() in value
+                    for value, in self.sql("SELECT value FROM _transhume_ledger WHERE name LIKE 'runs/%'")))
 
     def test_killed_run_is_taken_back(self):
         numbers = random.Random(SEED)
         filled = support.drawn((("filled", "upsert"), ("filled", "replace"), ("filled", "skip")), 1, self.id())
         for kind, policy in (("created", "refuse"), *filled):
-            arguments = ("migrate", "-q", "--chunk-rows", 64, "--batch-rows", 20, "--existing", policy, "source.db", self.uri)
+            arguments = ("migrate", "-q", "--chunk-rows", 64, "--batch-rows", 20, "--existing", policy, "source.db",
+                         self.uri)
             self.target(kind)
             _, reached = count_failpoints(*arguments, cwd=self.folder)
             names = sorted(n for n in reached if n.startswith((self.failpoints, "engine.")) and
@@ -155,13 +163,16 @@ class Rollbacks(refusals.TestCase):
             self.target(kind)
             self.migrate("--existing", policy, *flags)
             _, reached = count_failpoints("rollback", "--run", self.run_id(), "--confirm", cwd=self.folder)
-            wanted = {"rollback.before_begin", "rollback.after_table", self.failpoints + "before_forget", self.failpoints + "after_forget"}
-            wanted |= {self.failpoints + "before_undo", self.failpoints + "after_undo"} if kind == "filled" or flags else {
-                self.failpoints + "before_remove_table", self.failpoints + "after_remove_table"}
+            wanted = {"rollback.before_begin", "rollback.after_table", self.failpoints + "before_forget",
+                      self.failpoints + "after_forget"}
+            wanted |= {self.failpoints + "before_undo", self.failpoints
+                       + "after_undo"} if kind == "filled" or flags else {
+                           self.failpoints + "before_remove_table", self.failpoints + "after_remove_table"}
             self.assertLessEqual(wanted, set(reached))
             cases = [(n, k) for n in sorted(reached) for k in sorted({1, (reached[n] + 1) // 2, reached[n]})]
             if not SOAK:
-                cases = numbers.sample([case for case in cases if case[0] in wanted and case[1] == 1], 1) + numbers.sample(cases, self.other_kills.get((kind, *flags), 0))
+                cases = numbers.sample([case for case in cases if case[0] in wanted and case[1] == 1],
+                                       1) + numbers.sample(cases, self.other_kills.get((kind, *flags), 0))
             for point, occurrence in cases:
                 with self.subTest(kind=kind, policy=policy, flags=flags, point=point, occurrence=occurrence):
                     self.target(kind)
@@ -205,7 +216,8 @@ class Rollbacks(refusals.TestCase):
                                  {"item": (True, COUNT), "pair": (False, 0)})
                 self.assertIn("1 table is gone: others dropped it, or gave it another name",
                               self.run_program("rollback", "--run", self.run_id(), "--confirm").out)
-                self.assertEqual([[str(value) for value in row] for row in self.sql("SELECT count(*) FROM kept")], [[str(COUNT)]])
+                self.assertEqual([[str(value) for value in row] for row in self.sql("SELECT count(*) FROM kept")],
+                                 [[str(COUNT)]])
                 self.sql("DROP TABLE kept")
 
     def test_a_column_that_others_took_away(self):
@@ -301,7 +313,8 @@ class Rollbacks(refusals.TestCase):
         self.assertEqual({table: self.records(table) for table in ("item", "pair")}, repaired)
         done = json.loads(self.rollback().out)["tables"]
         self.assertEqual(done, counted)
-        self.assertEqual({t["name"]: tuple(t[what] for what in ("removed", "restored", "changed", "missing")) for t in done},
+        self.assertEqual({t["name"]: tuple(t[what] for what in ("removed", "restored", "changed", "missing"))
+                          for t in done},
                          {"item": (0, 3 + 3, 0, 0), "pair": (2, 3, 0, 0)})
         self.assert_records(before)
 
@@ -318,7 +331,8 @@ class Rollbacks(refusals.TestCase):
     def test_what_a_constraint_forbids_stays_away(self):
         before = self.damaged()
         self.run_program(*self.REPAIR)
-        self.sql("CREATE UNIQUE INDEX once ON pair(item_id, v); INSERT INTO item(id, name) VALUES (9000, 'mine'); INSERT INTO pair(x, y, v, item_id) VALUES ('mine', 1, 0.1, 9000)")
+        self.sql("CREATE UNIQUE INDEX once ON pair(item_id, v); INSERT INTO item(id, name) VALUES (9000, 'mine'); "
+                 "INSERT INTO pair(x, y, v, item_id) VALUES ('mine', 1, 0.1, 9000)")
         done = {t["name"]: (t["restored"], t["changed"]) for t in json.loads(self.rollback().out)["tables"]}
         self.assertEqual(done, {"item": (3 + 2, 1), "pair": (2, 1)})
         found = self.records("pair")
@@ -330,7 +344,8 @@ class Rollbacks(refusals.TestCase):
             CREATE TABLE leaf(id INTEGER PRIMARY KEY, node_id INTEGER REFERENCES node(id));
             CREATE TABLE node(id INTEGER PRIMARY KEY, up INTEGER REFERENCES node(id)); INSERT INTO node VALUES (1, NULL);""")
         self.run_program("migrate", "-q", "order.db", self.uri)
-        self.sql("INSERT INTO node VALUES (30, NULL), (20, NULL), (10, NULL); UPDATE node SET up = id + 10 WHERE id IN (10, 20);"
+        self.sql("INSERT INTO node VALUES (30, NULL), (20, NULL), (10, NULL); UPDATE node SET up = id + 10 WHERE id IN "
+                 "(10, 20);"
                  "INSERT INTO leaf VALUES (1, 10), (2, 30)")
         both = sorted(self.sql("SELECT * FROM node")), sorted(self.sql("SELECT * FROM leaf"))
         self.run_program(*self.REPAIR)
@@ -339,7 +354,8 @@ class Rollbacks(refusals.TestCase):
         self.assertEqual((sorted(self.sql("SELECT * FROM node")), sorted(self.sql("SELECT * FROM leaf"))), both)
 
     def deaths(self, wanted, reached):
-        cases = [(n, k) for n in sorted(reached) for k in sorted({1, (reached[n] + 1) // 2, reached[n]}) if not n.endswith("state_before_rename")]
+        cases = [(n, k) for n in sorted(reached) for k in sorted({1, (reached[n] + 1) // 2, reached[n]})
+                 if not n.endswith("state_before_rename")]
         first = [case for case in cases if case[0] in wanted]
         self.assertEqual({name for name, _ in first}, wanted)
         return cases if SOAK else random.Random(SEED).sample(first, 2) + random.Random(SEED).sample(cases, 1)
@@ -347,7 +363,8 @@ class Rollbacks(refusals.TestCase):
     def test_a_killed_repair_is_taken_back(self):
         self.damaged()
         _, reached = count_failpoints(*self.REPAIR, cwd=self.folder)
-        wanted = {self.failpoints + "before_delete", self.failpoints + "after_delete", "engine.after_repair_delete", "engine.after_commit"}
+        wanted = {self.failpoints + "before_delete", self.failpoints + "after_delete", "engine.after_repair_delete",
+                  "engine.after_commit"}
         numbers = random.Random(SEED)
         for point, occurrence in self.deaths(wanted, reached):
             for resumed in (False, True) if SOAK else (numbers.choice((False, True)),):
@@ -369,12 +386,14 @@ class Rollbacks(refusals.TestCase):
         self.damaged()
         self.run_program(*self.REPAIR)
         _, reached = count_failpoints("rollback", "--run", self.run_id(), "--confirm", cwd=self.folder)
-        for point, occurrence in self.deaths({self.failpoints + "before_undo", self.failpoints + "after_undo"}, reached):
+        for point, occurrence in self.deaths({self.failpoints + "before_undo", self.failpoints + "after_undo"},
+                                             reached):
             with self.subTest(point=point, occurrence=occurrence):
                 before = self.damaged()
                 self.run_program(*self.REPAIR)
                 run = self.run_id()
-                self.assertEqual(kill_at(point, occurrence, "rollback", "--run", run, "--confirm", cwd=self.folder).code, -9)
+                self.assertEqual(kill_at(point, occurrence, "rollback", "--run", run, "--confirm",
+                                         cwd=self.folder).code, -9)
                 self.rollback(run=run)
                 self.assert_records(before)
                 self.rollback(run=run)
@@ -389,7 +408,8 @@ class Rollbacks(refusals.TestCase):
         self.assertIn("nothing to drop", self.run_program("finish").out)
         self.assertEqual(self.own_tables(), [])
         self.assertEqual(self.sql("SELECT count(*) FROM item"), [[str(COUNT + 39)]])
-        for kind, policy in (*support.drawn((("created", "refuse"), ("empty", "refuse")), 1, self.id()), ("filled", "replace")):
+        for kind, policy in (*support.drawn((("created", "refuse"), ("empty", "refuse")), 1, self.id()),
+                             ("filled", "replace")):
             with self.subTest(kind=kind):
                 self.target(kind)
                 arguments = ("migrate", "-q", "--chunk-rows", 64, "--existing", policy, "source.db", self.uri)

@@ -37,7 +37,9 @@ def drawn(cases, count, by):
 
 
 def covering(*axes, by):
-    """Every combination in a soak; else as few as hold each value of each axis, paired by the seed and the text `by`."""
+    """
+    Every combination in a soak; else as few as hold each value of each axis, paired by the seed and the text `by`.
+    """
     axes = [list(axis) for axis in axes]
     if SOAK:
         return list(itertools.product(*axes))
@@ -49,7 +51,8 @@ def covering(*axes, by):
 def inheriting(count):
     """Of the tests that a class inherits, so many, drawn by the seed and the class; all of them in a soak."""
     def keep(cls):
-        inherited = sorted(name for name in dir(cls) if name.startswith("test_") and name not in vars(cls) and callable(getattr(cls, name)))
+        inherited = sorted(name for name in dir(cls) if name.startswith("test_") and name not in vars(cls)
+                           and callable(getattr(cls, name)))
         for name in set(inherited) - set(drawn(inherited, count, cls.__name__)):
             setattr(cls, name, None)
         return cls
@@ -159,10 +162,15 @@ class TestCase(unittest.TestCase):
         return result
 
     def validate_copy(self, *arguments, folder=None, state=".transhume", env=None):
-        """Validates a copy that is right: what was rejected is all that is missing, and the exit status says so. The report."""
+        """
+        Validates a copy that is right: what was rejected is all that is missing, and the exit status says so. The
+        report.
+        """
         place = os.path.join(folder or self.folder, state, "rejects")
-        missing = any(os.path.getsize(os.path.join(place, name)) for name in (os.listdir(place) if os.path.isdir(place) else []))
-        result = transhume("validate", "--json", "--progress", "none", "--state", state, *arguments, cwd=folder or self.folder, env=env)
+        missing = any(os.path.getsize(os.path.join(place, name))
+                      for name in (os.listdir(place) if os.path.isdir(place) else []))
+        result = transhume("validate", "--json", "--progress", "none", "--state", state, *arguments,
+                           cwd=folder or self.folder, env=env)
         self.assert_code(result, 1 if missing else 0)
         report = json.loads(result.out)
         self.assertEqual((report["ok"], report["records"]), (not missing, []))
@@ -172,7 +180,10 @@ class TestCase(unittest.TestCase):
         return report
 
     def stopped_at(self, rule, *arguments, may_end=False, cwd=None, env=None, **options):
-        """The program once it has stopped itself (SIGSTOP) by a failpoint's rule "NAME:stop:OCCURRENCE": a Popen, ended with the test."""
+        """
+        The program once it has stopped itself (SIGSTOP) by a failpoint's rule "NAME:stop:OCCURRENCE": a Popen, ended
+        with the test.
+        """
         process = start(*arguments, cwd=cwd or self.folder, env=dict(env or {}, TRANSHUME_FAILPOINT=rule), **options)
         self.addCleanup(self.end, process)
         self.wait_until_stopped(process, may_end)

@@ -17,7 +17,8 @@ VALUE = "canary-value-Q7x2"
 TABLES = {"tables": [
     {"name": "invoices_by_customer", "rows_of": "invoice", "partition_key": ["invoice.customer_id"],
      "clustering": [{"column": "invoice.made_at", "order": "DESC"}],
-     "columns": ["invoice.id", "invoice.total", "invoice.note"], "queries": ["Q1"], "reason": "a list of each customer"},
+     "columns": ["invoice.id", "invoice.total", "invoice.note"], "queries": ["Q1"],
+     "reason": "a list of each customer"},
     {"name": "invoices_by_month", "rows_of": "invoice", "partition_key": ["invoice.month_bucket"], "clustering": [],
      "columns": ["invoice.id"], "queries": [], "reason": "buckets"},
     {"name": "customers_by_name", "rows_of": "customer", "partition_key": ["customer.name"], "clustering": [],
@@ -75,7 +76,8 @@ class AdvisorCase(support.TestCase):
 
 
 def numbers(count):
-    return "WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < %d) SELECT value FROM n" % count
+    return ("WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < %d) SELECT "
+            "value FROM n" % count)
 
 
 class Asking(AdvisorCase):
@@ -165,7 +167,8 @@ class Asking(AdvisorCase):
             self.assertNotIn(KEY, self.read(name))
 
     def test_constants_of_queries_do_not_leave(self):
-        self.write("queries.sql", "-- name: %s\nSELECT id FROM invoice WHERE note = '%s' AND total > 31415 LIMIT 27182;\n"
+        self.write("queries.sql",
+                   "-- name: %s\nSELECT id FROM invoice WHERE note = '%s' AND total > 31415 LIMIT 27182;\n"
                    "-- weight: 9\nSELECT i.total, c.name FROM invoice i JOIN customer c ON i.customer_id = c.id "
                    "WHERE c.id = 16180 ORDER BY i.made_at DESC;\nUPDATE invoice SET note = '%s' WHERE id = 16180;\n"
                    % (VALUE, VALUE, VALUE))
@@ -180,7 +183,8 @@ class Asking(AdvisorCase):
             self.assertNotIn(constant, model.asked[0].text + model.asked[1].text)
 
     def test_a_server_that_tells_back_the_key(self):
-        with Model(says(dict(TABLES, tables=[dict(TABLES["tables"][0], reason=KEY)])), says("the key is " + KEY)) as model:
+        with Model(says(dict(TABLES, tables=[dict(TABLES["tables"][0], reason=KEY)])),
+                   says("the key is " + KEY)) as model:
             self.gemini(model)
         for name in self.files():
             self.assertNotIn(KEY, self.read(name))
@@ -241,7 +245,8 @@ class Asking(AdvisorCase):
                 i, ", ".join("a_column_with_a_long_name_%d TEXT" % j for j in range(40))) for i in range(120)))
         with Model(*BOTH) as model:
             result = self.gemini(model, source="large.db")
-        self.assertRegex(result.err, r"too large for a prompt: \d+ tables, \d+ columns of others and \d+ statements are left out")
+        self.assertRegex(result.err,
+                         r"too large for a prompt: \d+ tables, \d+ columns of others and \d+ statements are left out")
         for request in model.asked:
             self.assertTrue(64 << 10 < len(request.prompt) <= 128 << 10, len(request.prompt))
             self.assertRegex(request.prompt, r"and \d+ tables more")
@@ -250,7 +255,8 @@ class Asking(AdvisorCase):
 class Trying(AdvisorCase):
     def test_once_more_without_the_schema(self):
         for api in ("gemini", "openai"):
-            with self.subTest(api), Model(refuses(400, {"code": 400, "message": "Invalid JSON payload"}), *BOTH) as model:
+            with self.subTest(api), Model(refuses(400, {"code": 400, "message": "Invalid JSON payload"}),
+                                          *BOTH) as model:
                 self.either(api, model)
                 self.assertEqual([request.schema is not None for request in model.asked], [True, False, False])
         with Model(*[refuses(400, {"message": "never"})] * 3) as model:
@@ -260,7 +266,8 @@ class Trying(AdvisorCase):
             self.assert_rest_is_done()
 
     def test_a_temperature_that_is_refused(self):
-        with Model(refuses(400, {"message": "Unsupported value: 'temperature'", "param": "temperature"}), *BOTH) as model:
+        with Model(refuses(400, {"message": "Unsupported value: 'temperature'", "param": "temperature"}),
+                   *BOTH) as model:
             self.openai(model)
         self.assertEqual(["temperature" in request.body for request in model.asked], [True, False, True])
         self.assertIsNotNone(model.asked[1].schema)
@@ -315,7 +322,8 @@ class Trying(AdvisorCase):
         for name, answers in cases.items():
             with self.subTest(name), Model(*answers) as model:
                 self.stopping = model.stopping
-                process = support.start("analyze", self.path("shop.db"), "--out", self.path("out"), "--advisor", "gemini",
+                process = support.start("analyze", self.path("shop.db"), "--out", self.path("out"), "--advisor",
+                                        "gemini",
                                         "--advisor-url", model.url, "--advisor-pause", "1h", cwd=self.folder,
                                         env=self.environment({"GEMINI_API_KEY": KEY}))
                 self.addCleanup(self.end, process)
@@ -359,13 +367,15 @@ class BadAnswers(AdvisorCase):
                      "larger limit"),
                     (says('{"tables": [{"na'), "no whole JSON", other),
                     (says('{"rows": 1}'), 'no list "tables"', other),
-                    (says(None, "SAFETY", "content_filter"), r"stopped without an answer \((SAFETY|content_filter)\)", other)):
+                    (says(None, "SAFETY", "content_filter"), r"stopped without an answer \((SAFETY|content_filter)\)",
+                     other)):
                 self.check(api, [answer, says(STRATEGY)], words, hint, files=strategy)
 
     def test_blocked_prompts_and_refusals(self):
         blocked = lambda _: (200, json.dumps({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}), {})
         refused = lambda _: (200, json.dumps({"choices": [{"message": {"content": None, "refusal": "I can't."}}]}), {})
-        self.check("gemini", [blocked, says(STRATEGY)], r"the prompt is blocked \(PROHIBITED_CONTENT\)", "--show-prompt",
+        self.check("gemini", [blocked, says(STRATEGY)], r"the prompt is blocked \(PROHIBITED_CONTENT\)",
+                   "--show-prompt",
                    files=["gemini_migration_suggestions.txt"])
         self.check("openai", [refused, says(STRATEGY)], r"the model refuses \(I can't\.\)", "another --advisor-model",
                    files=["advisor_migration_suggestions.txt"])
@@ -375,10 +385,13 @@ class BadAnswers(AdvisorCase):
                    files=["gemini_suggested_tables.json"])
 
     def test_wrong_keys(self):
-        invalid = {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT",
+        invalid = {"code": 400, "message": "API key not valid. Please pass a valid API key.",
+                   "status": "INVALID_ARGUMENT",
                    "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]}
-        self.check("gemini", [refuses(400, invalid)], "the key is refused: API key not valid", "check GEMINI_API_KEY", 1)
-        self.check("gemini", [refuses(403, {"message": "denied"})], "the key is refused: denied", "check GEMINI_API_KEY", 1)
+        self.check("gemini", [refuses(400, invalid)], "the key is refused: API key not valid", "check GEMINI_API_KEY",
+                   1)
+        self.check("gemini", [refuses(403, {"message": "denied"})], "the key is refused: denied",
+                   "check GEMINI_API_KEY", 1)
         self.check("openai", [refuses(401, {"message": "Incorrect API key", "code": "invalid_api_key"})],
                    "the key is refused: Incorrect", "check OPENAI_API_KEY", 1)
 
@@ -387,7 +400,8 @@ class BadAnswers(AdvisorCase):
                    "--advisor-model", 1)
         self.check("gemini", [sends(200, "<html><title>Log in</title></html>")], "not from the service.*Log in",
                    "--advisor-url", 1)
-        self.check("openai", [sends(404, "not found", "text/plain")], "not from the service: status 404", "--advisor-url", 1)
+        self.check("openai", [sends(404, "not found", "text/plain")], "not from the service: status 404",
+                   "--advisor-url", 1)
         self.check("openai", [sends(302, "")], "not from the service: status 302", "--advisor-url", 1)
         self.check("openai", [refuses(200, {"message": "odd"})], "status 200: odd", "--advisor-url", 1)
 
@@ -405,7 +419,8 @@ class BadAnswers(AdvisorCase):
             peer.request()
             peer.reset()
         with net_support.ScriptedServer(handle) as server:
-            result = self.analyze("--advisor", "gemini", "--advisor-url", server.url, code=1, env={"GEMINI_API_KEY": KEY})
+            result = self.analyze("--advisor", "gemini", "--advisor-url", server.url, code=1,
+                                  env={"GEMINI_API_KEY": KEY})
             self.assertEqual(len(self.errors(result)), 1, result.err)
             self.assert_rest_is_done()
 

@@ -72,7 +72,9 @@ class Alerts(support.TestCase):
     def make_failing(self):
         """A run that ends with 3."""
         self.write("in.csv", "id,n\n1,5\n2,x\n")
-        self.write("plan.yaml", "transhume: 1\nsource: in.csv\ntarget: target.db\ntables:\n  t:\n    key: id\n    columns: { id: { type: integer }, n: { type: integer } }\n"
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: in.csv\ntarget: target.db\ntables:\n  t:\n    key: id\n    columns: { id: { "
+                   "type: integer }, n: { type: integer } }\n"
                                 "    from: in\n    fields: { '*': copy }\n")
 
     @staticmethod
@@ -101,7 +103,8 @@ class Alerts(support.TestCase):
             "script": {"command": [command, "told.json"]},
             "slow": {"command": slow, "timeout": "1s"},
             "mail": {"email": "dba@example.com", "sendmail": [sendmail]}}}))
-        result = self.run_program("alerts", "test", "--alerts", "alerts.yaml", "--allow-commands", code=3, env={"CHAT_URL": hook.url + "/services/T1SECRET/B1"})
+        result = self.run_program("alerts", "test", "--alerts", "alerts.yaml", "--allow-commands", code=3,
+                                  env={"CHAT_URL": hook.url + "/services/T1SECRET/B1"})
         lines = dict(line.split(": ", 1) for line in result.out.splitlines())
         self.assertEqual(sorted(lines), ["chat", "gone", "mail", "manager", "script", "slow"])
         for name in ("manager", "chat", "script", "mail"):
@@ -121,11 +124,16 @@ class Alerts(support.TestCase):
         self.assertIn("this is a test", mail.get_payload())
 
     def test_faults_of_the_file_are_told(self):
-        for text, part in (("alerts: { a: { webhook: nonsense } }", "no URL"), ("alerts: { a: { wehbook: x } }", "did you mean 'webhook'"),
-                           ("alerts: { a: { email: x, webhook: 'http://y/' } }", "has one of"), ("alerts: { a: { webhook: $NOT_THERE } }", "no variable 'NOT_THERE'"),
-                           ("alerts: { a: { email: x, events: [anomalies] } }", "no kind of event"), ("alerts: { a: { email: x, repeat: often } }", "no time"),
-                           ("alerts: { a: { email: x, timeout: 2m } }", "up to a minute"), ("alerts: { a: { webhook: 'http://y/', timeout: 0s } }", "no message"),
-                           ("alerts: { a: { email: '' } }", "no address"), ('alerts: { a: { email: "x@y\\nBcc: z@y" } }', "no address"),
+        for text, part in (("alerts: { a: { webhook: nonsense } }", "no URL"),
+                           ("alerts: { a: { wehbook: x } }", "did you mean 'webhook'"),
+                           ("alerts: { a: { email: x, webhook: 'http://y/' } }", "has one of"),
+                           ("alerts: { a: { webhook: $NOT_THERE } }", "no variable 'NOT_THERE'"),
+                           ("alerts: { a: { email: x, events: [anomalies] } }", "no kind of event"),
+                           ("alerts: { a: { email: x, repeat: often } }", "no time"),
+                           ("alerts: { a: { email: x, timeout: 2m } }", "up to a minute"),
+                           ("alerts: { a: { webhook: 'http://y/', timeout: 0s } }", "no message"),
+                           ("alerts: { a: { email: '' } }", "no address"),
+                           ('alerts: { a: { email: "x@y\\nBcc: z@y" } }', "no address"),
                            ("alerts: { a: { email: x, severity: dire } }", "severity"), ("other: 1", "no key")):
             self.write("alerts.yaml", text + "\n")
             result = self.run_program("alerts", "test", "--alerts", "alerts.yaml", code=2)
@@ -141,11 +149,14 @@ class Alerts(support.TestCase):
     def test_a_failed_run_is_told(self):
         hook = self.webhook()
         self.make_failing()
-        self.write("plan.yaml", self.read("plan.yaml") + "alerts:\n  chat: { webhook: '%s/services/T2SECRET', group: 1s }\n" % hook.url)
+        self.write("plan.yaml", self.read("plan.yaml")
+                   + "alerts:\n  chat: { webhook: '%s/services/T2SECRET', group: 1s }\n" % hook.url)
         result = self.run_program("migrate", "--plan", "plan.yaml", "--fail-fast", "--verbose", code=3)
         told = [alert for _, message in hook.posts for alert in message["alerts"]]
-        self.assertIn(("run", "failed", "error", "firing"), [(a["kind"], a["code"], a["severity"], a["status"]) for a in told])
-        self.assertNotIn("T2SECRET", result.out + result.err + self.read(".transhume/transhume.log") + self.read(".transhume/plan.yaml"))
+        self.assertIn(("run", "failed", "error", "firing"), [(a["kind"], a["code"], a["severity"], a["status"])
+                                                             for a in told])
+        self.assertNotIn("T2SECRET", result.out + result.err + self.read(".transhume/transhume.log")
+                         + self.read(".transhume/plan.yaml"))
 
     def test_notify_tells_the_end(self):
         hook = self.webhook()
@@ -162,7 +173,8 @@ class Alerts(support.TestCase):
         slow = self.webhook(delay=3)
         self.make_source(20000)
         self.write("alerts.yaml", json.dumps({"alerts": {
-            "slow": {"webhook": slow.url + "/", "events": ["run", "phase", "retry"], "severity": "info", "group": "1ms", "timeout": "2s"},
+            "slow": {"webhook": slow.url + "/", "events": ["run", "phase", "retry"], "severity": "info", "group": "1ms",
+                     "timeout": "2s"},
             "gone": {"alertmanager": "http://127.0.0.1:1", "severity": "info", "group": "1ms"}}}))
         result = self.run_program("migrate", "source.db", "target.db", "--alerts", "alerts.yaml", "--verbose")
         self.assertLess(result.seconds, 15 * support.PATIENCE)
@@ -172,23 +184,31 @@ class Alerts(support.TestCase):
         """By one definition of a stall for alerts, metrics, events and readiness; --stall makes it a short one."""
         hook = self.webhook()
         self.make_source(32000)
-        self.write("alerts.yaml", json.dumps({"alerts": {"chat": {"webhook": hook.url + "/", "events": "anomaly", "group": "1ms"}}}))
-        process = support.start("migrate", "source.db", "target.db", "--rows-per-second", "4000", "--chunk-rows", "500", "--progress", "none", "--stall", "3s",
-                                "--alerts", "alerts.yaml", "--metrics-file", "out.prom", "--verbose", "--metrics", "0", cwd=self.folder)
+        self.write("alerts.yaml", json.dumps({"alerts": {"chat": {"webhook": hook.url + "/", "events": "anomaly",
+                                                                  "group": "1ms"}}}))
+        process = support.start("migrate", "source.db", "target.db", "--rows-per-second", "4000", "--chunk-rows", "500",
+                                "--progress", "none", "--stall", "3s",
+                                "--alerts", "alerts.yaml", "--metrics-file", "out.prom", "--verbose", "--metrics", "0",
+                                cwd=self.folder)
         self.addCleanup(lambda: process.poll() is not None or process.kill())
         url = address_of_metrics(process)
-        self.wait_until("it moves", lambda: os.path.exists(self.path(".transhume/events.jsonl")) and self.read(".transhume/events.jsonl").count('"chunk"') > 16, 30)
+        self.wait_until("it moves", lambda: os.path.exists(self.path(".transhume/events.jsonl"))
+                        and self.read(".transhume/events.jsonl").count('"chunk"') > 16, 30)
         self.assertEqual(scrape(url + "/readyz")[0], 200)
         with sqlite3.connect(self.path("target.db"), timeout=0, isolation_level=None) as db:
             self.wait_until("the lock", lambda: self.locks(db))
             self.wait_until("the alert", lambda: hook.posts, 45)
-            self.assertEqual(scrape(url + "/readyz"), (503, "text/plain; charset=utf-8", "nothing moves: progress.stall\n"))
-            self.wait_until("the metric", lambda: 'transhume_anomaly_active{series="progress",detector="stall"} 1' in self.read("out.prom"))
+            self.assertEqual(scrape(url + "/readyz"), (503, "text/plain; charset=utf-8",
+                                                       "nothing moves: progress.stall\n"))
+            self.wait_until("the metric",
+                            lambda: 'transhume_anomaly_active{series="progress",detector="stall"} 1' in self.read(
+                                "out.prom"))
             db.execute("ROLLBACK")
         self.wait_until("it is ready again", lambda: scrape(url + "/readyz")[0] == 200)
         self.assert_code(support.finish(process), 0)
         told = [alert for _, message in hook.posts for alert in message["alerts"]]
-        self.assertEqual([(a["code"], a["status"]) for a in told], [("progress.stall", "firing"), ("progress.stall", "resolved")])
+        self.assertEqual([(a["code"], a["status"]) for a in told],
+                         [("progress.stall", "firing"), ("progress.stall", "resolved")])
         self.assertTrue(told[0]["hint"])
         events = [json.loads(line) for line in self.read(".transhume/events.jsonl").splitlines()]
         self.assertEqual([(e["code"], e["state"], e["level"]) for e in events if e["kind"] == "anomaly"],
@@ -201,8 +221,10 @@ class Alerts(support.TestCase):
             port = probe.getsockname()[1]
         self.write("am.yaml", "route: { receiver: none }\nreceivers: [ { name: none } ]\n")
         with open(self.path("am.log"), "wb") as log:
-            server = subprocess.Popen(["prometheus-alertmanager", "--config.file=am.yaml", "--storage.path=am", "--cluster.listen-address=",
-                                       "--web.listen-address=127.0.0.1:%d" % port], cwd=self.folder, stdout=log, stderr=log)
+            server = subprocess.Popen(["prometheus-alertmanager", "--config.file=am.yaml", "--storage.path=am",
+                                       "--cluster.listen-address=",
+                                       "--web.listen-address=127.0.0.1:%d" % port], cwd=self.folder, stdout=log,
+                                      stderr=log)
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
 
@@ -221,7 +243,8 @@ class Alerts(support.TestCase):
         self.write("alerts.yaml", "alerts:\n  am: { alertmanager: 'http://127.0.0.1:%d', group: 1ms }\n" % port)
         self.run_program("migrate", "--plan", "plan.yaml", "--fail-fast", "--alerts", "alerts.yaml", code=3)
         alerts = json.loads(ask("/api/v2/alerts")[1])
-        self.assertIn(("run failed", "error"), [(alert["labels"]["alertname"], alert["labels"]["severity"]) for alert in alerts])
+        self.assertIn(("run failed", "error"), [(alert["labels"]["alertname"], alert["labels"]["severity"])
+                                                for alert in alerts])
 
 
 if __name__ == "__main__":

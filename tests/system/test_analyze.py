@@ -93,11 +93,14 @@ def make_readings(path, rows):
     """Readings of four sensors: times that several rows share, texts that look like others."""
     notes = ("\\N", None, "2024-01-01 v1.50", "2024-01-01 v1.5", "a | b", "B", "a")
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.executescript("CREATE TABLE odd (id INTEGER PRIMARY KEY, word TEXT); INSERT INTO odd VALUES (1, 'a' || char(0) || 'b')")
-        db.execute("CREATE TABLE reading (id INTEGER PRIMARY KEY, sensor INTEGER NOT NULL, at TIMESTAMP NOT NULL, kind TEXT NOT NULL, value INTEGER NOT NULL,"
+        db.executescript("CREATE TABLE odd (id INTEGER PRIMARY KEY, word TEXT); INSERT INTO odd VALUES (1, "
+                         "'a' || char(0) || 'b')")
+        db.execute("CREATE TABLE reading (id INTEGER PRIMARY KEY, sensor INTEGER NOT NULL, at TIMESTAMP NOT NULL, "
+                   "kind TEXT NOT NULL, value INTEGER NOT NULL,"
                    " note TEXT, missing TEXT)")
         db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, NULL)",
-                       [(number, number % 4, "2024-01-%02d %02d:00:00" % (number % 28 + 1, number % 24), "k#%%%d" % (number % 5), number * 7 % 23,
+                       [(number, number % 4, "2024-01-%02d %02d:00:00" % (number % 28 + 1, number % 24),
+                         "k#%%%d" % (number % 5), number * 7 % 23,
                          notes[number % 7]) for number in range(1, rows + 1)])
         db.commit()
 
@@ -135,14 +138,17 @@ class Analyze(support.TestCase):
         cases = os.path.join(support.ROOT, "tests", "data", "design", "cases")
         done = self.analyze(os.path.join(cases, "orders.sql"), "--queries", os.path.join(cases, "orders.queries.sql"))
         self.assertIn("order_item_by_order_id", done.out)
-        self.write("broken.sql", "SELECT * FROM orders WHERE;\nSELECT * FROM nowhere WHERE a = 1;\nSELECT * FROM orders WHERE id = 5;\n")
+        self.write("broken.sql",
+                   "SELECT * FROM orders WHERE;\nSELECT * FROM nowhere WHERE a = 1;\nSELECT * FROM orders WHERE "
+                   "id = 5;\n")
         done = self.analyze(os.path.join(cases, "orders.sql"), "--queries", "broken.sql")
         self.assertRegex(done.err, r"broken\.sql:1:\d+: ")
         self.assertRegex(done.err, r"broken\.sql:2:\d+: .*nowhere")
         self.assertIn("of 3 statements 1 could not be parsed, 1 name what the schema has not", done.err)
 
     def test_names_alone(self):
-        self.write("names.json", json.dumps(["orders.id", "orders.customer_id", "orders.created_at", "customers.id", "customers.name", "größe.größe_id"]))
+        self.write("names.json", json.dumps(["orders.id", "orders.customer_id", "orders.created_at", "customers.id",
+                                             "customers.name", "größe.größe_id"]))
         done = self.analyze("names.json")
         self.assertIn("orders_by_customer_id ((customer_id)", done.out)
         self.assertNotIn("declaration", done.out)  # a list of names declares nothing
@@ -150,7 +156,8 @@ class Analyze(support.TestCase):
 
     def test_what_the_copy_will_reject(self):
         self.write("schema.sql", "CREATE TABLE visit (page text, seen timestamp(6), who text);\n"
-                                 "CREATE TABLE sale (id integer PRIMARY KEY, sold timestamp(3) NOT NULL, total numeric);\n"
+                                 "CREATE TABLE sale (id integer PRIMARY KEY, sold timestamp(3) NOT NULL, "
+                                 "total numeric);\n"
                                  "CREATE TABLE act (id integer NOT NULL PRIMARY KEY, at timestamp NOT NULL);\n")
         done = self.analyze("schema.sql", "--dialect", "postgres")
         told = [line for line in done.out.splitlines() if line.startswith("caution: ")]
@@ -160,7 +167,8 @@ class Analyze(support.TestCase):
         self.assertRegex(told[2], r"finer time is rejected: act\.at, visit\.seen\.")
         for name in ("out/report.md", "out/report.html"):
             for line in told:
-                self.assertIn(line[len("caution: "):].replace("'", "&#39;" if name.endswith("html") else "'"), self.read(name))
+                self.assertIn(line[len("caution: "):].replace("'", "&#39;" if name.endswith("html") else "'"),
+                              self.read(name))
         done = self.analyze("schema.sql", "--dialect", "postgres", "--for", "dynamodb")
         self.assertNotIn("finer time", done.out)
         self.assertIn("visit has no key", done.out)
@@ -168,9 +176,11 @@ class Analyze(support.TestCase):
     def test_the_report_has_each_target_that_is_wanted(self):
         self.write("queries.sql", QUERIES)
         self.analyze("shop.db", "--queries", "queries.sql")
-        sections = ["Cassandra", "Queries of Cassandra", "What is stored twice", "DynamoDB", "Queries of DynamoDB", "MongoDB", "Queries of MongoDB"]
+        sections = ["Cassandra", "Queries of Cassandra", "What is stored twice", "DynamoDB", "Queries of DynamoDB",
+                    "MongoDB", "Queries of MongoDB"]
         markdown, page = self.read("out/report.md"), self.read("out/report.html")
-        self.assertEqual([name for name in re.findall("^## (.*)$", markdown, re.MULTILINE) if name in sections], sections)
+        self.assertEqual([name for name in re.findall("^## (.*)$", markdown, re.MULTILINE) if name in sections],
+                         sections)
         self.assertEqual([name for name in re.findall("<h2 [^>]*>(.*)</h2>", page) if name in sections], sections)
         for text in ("Query Track, index by", "db.Track.find(", "logged batch"):
             self.assertIn(text, markdown)
@@ -188,8 +198,10 @@ class Analyze(support.TestCase):
         for arguments, told in ((("empty.json",), "empty.json"), (("bad.json",), r"bad\.json:1:\d+|bad\.json.*line 1"),
                                 (("nothing.sql",), "has no CREATE TABLE"), (("missing.sql",), "missing.sql"),
                                 (("shop.db", "--queries", "other.sql"), "has no statement"),
-                                (("shop.db", "--queries", "missing.log"), "missing.log"), (("shop.db", "--prove"), "needs DST"),
-                                (("folder.sql",), "folder.sql"), (("shop.db", "--queries", "folder.sql"), "folder.sql")):
+                                (("shop.db", "--queries", "missing.log"), "missing.log"),
+                                (("shop.db", "--prove"), "needs DST"),
+                                (("folder.sql",), "folder.sql"),
+                                (("shop.db", "--queries", "folder.sql"), "folder.sql")):
             done = self.analyze(*arguments, code=2)
             self.assertRegex(done.err, told)
             self.assertNotIn("resume", done.err)
@@ -204,9 +216,11 @@ class Analyze(support.TestCase):
         self.write("odd.sql", ODD_QUERIES)
         self.analyze("odd.db", "--queries", "odd.sql")
         self.assertIn("projection: keys", self.read("out/transhume.dynamodb.yaml"))
-        for plan, target in (("transhume.yaml", "jsonl:cassandra"), ("transhume.dynamodb.yaml", "dynamodb-json:dynamodb")):
+        for plan, target in (("transhume.yaml", "jsonl:cassandra"),
+                             ("transhume.dynamodb.yaml", "dynamodb-json:dynamodb")):
             with self.subTest(plan):
-                self.run_program("migrate", "--plan", "out/" + plan, "odd.db", target, "--state", plan + ".state", "--quiet")
+                self.run_program("migrate", "--plan", "out/" + plan, "odd.db", target, "--state", plan + ".state",
+                                 "--quiet")
 
     def test_the_dialect_of_queries_on_a_live_source(self):
         """A text in double quotes is one of MySQL's."""
@@ -216,38 +230,56 @@ class Analyze(support.TestCase):
         self.analyze("shop.db", "--queries", "mysql.sql", "--dialect", "postgres", code=2)
 
     def bucket_sizes(self, database, table):
-        """The bucket's expression in the plan, and how many rows each bucket of each partition has: the same as an application computes."""
+        """
+        The bucket's expression in the plan, and how many rows each bucket of each partition has: the same as an
+        application computes.
+        """
         plan = self.read("out/transhume.yaml")
-        part = re.search(r'\n  "%s":\n    key: \{ partition: \[(.*?)"bucket"\].*?from: "(\w+)".*?"bucket": \{ sql: "((?:[^"\\]|\\.)*)"' % table, plan, re.DOTALL)
+        part = re.search(r'\n  "%s":\n    key: \{ partition: \[(.*?)"bucket"\].*?from: "(\w+)".*?"bucket": \{ sql: '
+                         r'"((?:[^"\\]|\\.)*)"' % table, plan, re.DOTALL)
         sql = part.group(3).replace('\\"', '"')
         with contextlib.closing(sqlite3.connect(self.path(database))) as db:
-            db.create_function("crc32", -1, lambda *values: zlib.crc32(b"#".join(b"" if v is None else str(v).encode() for v in values)))
-            return sql, [count for *_, count in db.execute("SELECT %s, count(*) FROM %s GROUP BY %s %s" % (sql, part.group(2), part.group(1), sql))]
+            db.create_function("crc32", -1, lambda *values: zlib.crc32(b"#".join(b"" if v is None else str(v).encode()
+                for v in values)))
+            return sql, [count for *_, count in db.execute("SELECT %s, count(*) FROM %s GROUP BY %s %s" % (sql,
+                part.group(2), part.group(1), sql))]
 
     def test_buckets_hold_what_is_said(self):
-        """Keys that are empty, hold a NUL, or are the least number; keys whose last column says little; times of one year."""
+        """
+        Keys that are empty, hold a NUL, or are the least number; keys whose last column says little; times of one year.
+        """
         values = ", ".join("v%d" % at for at in range(30))
         with contextlib.closing(sqlite3.connect(self.path("large.db"))) as db:
-            db.executescript("CREATE TABLE word (k text NOT NULL PRIMARY KEY, %s);\nCREATE TABLE number (k integer PRIMARY KEY, %s);\n"
+            db.executescript("CREATE TABLE word (k text NOT NULL PRIMARY KEY, %s);\nCREATE TABLE number (k integer "
+                             "PRIMARY KEY, %s);\n"
                              "CREATE TABLE line (o integer NOT NULL, l integer NOT NULL, %s, PRIMARY KEY (o, l));\n"
-                             "CREATE TABLE reading (id integer PRIMARY KEY, sensor integer NOT NULL, at timestamp NOT NULL, %s);\n"
-                             "CREATE TABLE burst (id integer PRIMARY KEY, sensor integer NOT NULL, at timestamp NOT NULL, %s);" % ((values,) * 5))
-            db.executemany("INSERT INTO word (k) VALUES (?)", [("",), ("a\0",), ("\0",)] + [("mail%d@shop.com" % at,) for at in range(8000)])
-            db.executemany("INSERT INTO number (k) VALUES (?)", [(-2 ** 63,), (2 ** 63 - 1,)] + [(at * 10,) for at in range(8000)])
+                             "CREATE TABLE reading (id integer PRIMARY KEY, sensor integer NOT NULL, "
+                             "at timestamp NOT NULL, %s);\n"
+                             "CREATE TABLE burst (id integer PRIMARY KEY, sensor integer NOT NULL, "
+                             "at timestamp NOT NULL, %s);" % ((values,) * 5))
+            db.executemany("INSERT INTO word (k) VALUES (?)", [("",), ("a\0",),
+                                                               ("\0",)] + [("mail%d@shop.com" % at,)
+                                                                           for at in range(8000)])
+            db.executemany("INSERT INTO number (k) VALUES (?)",
+                           [(-2 ** 63,), (2 ** 63 - 1,)] + [(at * 10,) for at in range(8000)])
             db.executemany("INSERT INTO line (o, l) VALUES (?, 1)", [(at,) for at in range(8000)])
-            db.execute("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) INSERT INTO reading (sensor, at) "
+            db.execute("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) INSERT INTO "
+                       "reading (sensor, at) "
                        "SELECT i % 2, datetime('2024-01-01', (i * 3162) || ' seconds') FROM n")
             db.execute("INSERT INTO burst SELECT * FROM reading")  # the same year, but for nine tenths in one day
             db.execute("UPDATE burst SET at = datetime('2024-05-05', (id * 8) || ' seconds') WHERE id % 10 > 0")
             db.commit()
         self.write("large.sql", "SELECT * FROM word;\nSELECT * FROM number;\nSELECT * FROM line;\n"
                                 "SELECT * FROM reading WHERE sensor = 1 ORDER BY at LIMIT 10;\n"
-                                "SELECT * FROM burst WHERE sensor = 1 ORDER BY at LIMIT 10;\nINSERT INTO reading (id, sensor, at) VALUES (1, 1, '2024-01-01');\n")
+                                "SELECT * FROM burst WHERE sensor = 1 ORDER BY at LIMIT 10;\nINSERT INTO reading (id, "
+                                "sensor, at) VALUES (1, 1, '2024-01-01');\n")
         done = self.analyze("large.db", "--queries", "large.sql", "--for", "cassandra")
         self.assertEqual(self.figure(done.out, "partitions beyond bounds"), 0)
         largest = self.figure(done.out, "largest partition")
-        for table, sql, count in (("word_all", r'crc32\("k"\) % \d+', None), ("number_all", r'crc32\("k"\) % \d+', None),
-                                  ("line_all", r'crc32\("o", "l"\) % \d+', None), ("reading_by_sensor", r'substr\("at", 1, 7\)', 24),
+        for table, sql, count in (("word_all", r'crc32\("k"\) % \d+', None),
+                                  ("number_all", r'crc32\("k"\) % \d+', None),
+                                  ("line_all", r'crc32\("o", "l"\) % \d+', None),
+                                  ("reading_by_sensor", r'substr\("at", 1, 7\)', 24),
                                   ("burst_by_sensor", r'substr\("at", 1, 13\)', None)):
             found, sizes = self.bucket_sizes("large.db", table)
             self.assertRegex(found, "^" + sql + "$")
@@ -268,11 +300,14 @@ class Analyze(support.TestCase):
         table, column = ('"%s%s"' % (name, end) for end in ("", "c"))
         with contextlib.closing(sqlite3.connect(self.path("odd.db"))) as odd:
             odd.executescript('CREATE TABLE %s (%s integer PRIMARY KEY, v text, w text);\n'
-                              'CREATE TABLE child (id integer PRIMARY KEY, p integer NOT NULL REFERENCES %s, x text);' % (table, column, table))
+                              'CREATE TABLE child (id integer PRIMARY KEY, p integer NOT NULL REFERENCES %s, x text);'
+                              % (table, column, table))
             odd.executemany("INSERT INTO %s VALUES (?, 'v', 'w')" % table, [(at,) for at in range(120)])
             odd.commit()
-        self.write("odd.sql", "SELECT %s, w FROM %s WHERE v = 'a';\nSELECT id, x, w FROM child JOIN %s ON p = %s WHERE v = 'a';\n"
-                              "SELECT * FROM %s ORDER BY w;\nUPDATE %s SET w = 'x' WHERE %s = 1;\n" % (column, table, table, column, table, table, column))
+        self.write("odd.sql",
+                   "SELECT %s, w FROM %s WHERE v = 'a';\nSELECT id, x, w FROM child JOIN %s ON p = %s WHERE v = 'a';\n"
+                              "SELECT * FROM %s ORDER BY w;\nUPDATE %s SET w = 'x' WHERE %s = 1;\n" % (column, table,
+                                  table, column, table, table, column))
         done = self.analyze("odd.db", "--queries", "odd.sql")
         self.assertFalse("\x1b" in done.out + done.err)
         for file in sorted(os.listdir(self.path("out"))):
@@ -286,7 +321,8 @@ class Analyze(support.TestCase):
         queries = os.path.join(cases, "orders.queries.sql")
         expected = self.analyze(os.path.join(cases, "orders.sql"), "--queries", queries).out
         os.mkfifo(self.path("pipe"))
-        process = support.start("analyze", os.path.join(cases, "orders.sql"), "--queries", "pipe", "--out", "piped", cwd=self.path(""))
+        process = support.start("analyze", os.path.join(cases, "orders.sql"), "--queries", "pipe", "--out", "piped",
+                                cwd=self.path(""))
         with open(queries, "rb") as source, open(self.path("pipe"), "wb") as pipe:
             pipe.write(source.read())
         done = support.finish(process)
@@ -297,7 +333,8 @@ class Analyze(support.TestCase):
         self.write("file", "")
         done = self.analyze("shop.db", out="file", code=3)
         self.assertIn("--out", done.err)
-        limited = subprocess.run(["sh", "-c", "ulimit -f 1; exec \"$0\" analyze shop.db --out small", support.PROGRAM], cwd=self.path(""),
+        limited = subprocess.run(["sh", "-c", "ulimit -f 1; exec \"$0\" analyze shop.db --out small", support.PROGRAM],
+                                 cwd=self.path(""),
                                  stdin=subprocess.DEVNULL, capture_output=True, check=False, text=True)
         self.assertEqual(limited.returncode, 3, limited.stderr)
         self.assertIn("--out", limited.stderr)
@@ -317,7 +354,8 @@ class Analyze(support.TestCase):
             self.assertIn("interrupted", done.err)
 
 
-# Nothing is declared but primary keys. What refers to what no name says, but for `customer_id` and `level`, which refer to nothing.
+# Nothing is declared but primary keys. What refers to what no name says, but for `customer_id` and `level`, which refer
+# to nothing.
 SHOP = """CREATE TABLE buyer (nr integer PRIMARY KEY, called varchar(40));
 CREATE TABLE product (code varchar(20) PRIMARY KEY, weight integer);
 CREATE TABLE device (serial bigint PRIMARY KEY, model varchar(20));
@@ -328,7 +366,8 @@ CREATE TABLE sale (id integer PRIMARY KEY, who integer, what varchar(20), rating
  customer_id integer, level integer, round integer);
 CREATE TABLE reading (id integer PRIMARY KEY, source bigint, lost bigint, half bigint);
 """
-BELIEVED = {"sale.who": "buyer.nr", "sale.what": "product.code", "reading.source": "device.serial", "reading.lost": "device.serial"}
+BELIEVED = {"sale.who": "buyer.nr", "sale.what": "product.code", "reading.source": "device.serial",
+            "reading.lost": "device.serial"}
 
 
 def shop_rows():
@@ -339,8 +378,10 @@ def shop_rows():
     yield "device", [(serial, "m") for serial in serials]
     yield "level", [(number, "l%d" % number) for number in range(1, 6)]
     yield "customer", [(number, 1950 + number) for number in range(1, 41)]
-    yield "sale", [(number, number * 7 % 400 + 1, "P-%04d" % (number * 11 % 200 * 37 % 5000), number % 5 + 1, number % 2, number % 50 + 1, number * 3 % 73 + 18,
-                    str(number % 400 + 1), 70000 + number % 90, 100000 + number % 30, number % 40 * 10 + 10) for number in range(1, 2001)]
+    yield "sale", [(number, number * 7 % 400 + 1, "P-%04d" % (number * 11 % 200 * 37 % 5000), number % 5 + 1,
+                    number % 2, number % 50 + 1, number * 3 % 73 + 18,
+                    str(number % 400 + 1), 70000 + number % 90, 100000 + number % 30, number % 40 * 10 + 10)
+                   for number in range(1, 2001)]
     yield "reading", [(number, serials[number * 17 % 300], 5 if number % 40 == 0 else serials[number * 19 % 300],
                        number if number % 2 else serials[number * 23 % 300]) for number in range(1, 801)]
 
@@ -348,7 +389,8 @@ def shop_rows():
 def shop_script():
     lines = [SHOP]
     for table, rows in shop_rows():
-        lines.append("INSERT INTO %s VALUES %s;\n" % (table, ", ".join("(%s)" % ", ".join(repr(value) for value in row) for row in rows)))
+        lines.append("INSERT INTO %s VALUES %s;\n" % (table, ", ".join("(%s)" % ", ".join(repr(value) for value in row)
+                                                                       for row in rows)))
     return "".join(lines)
 
 
@@ -367,7 +409,8 @@ class ForeignKeys(support.TestCase):
         with open(self.path(out, "transhume.yaml"), encoding="utf-8") as file:
             self.plan = file.read()
         section = self.report.partition("## Foreign keys")[2].partition("\n## ")[0]
-        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("| ")]
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines()
+                if line.startswith("| ")]
         return {row[0]: row[1:] for row in rows if "." in row[0]}
 
     def test_what_values_show(self):
@@ -375,8 +418,10 @@ class ForeignKeys(support.TestCase):
         found = self.believed("shop.db")
         self.assertEqual({column: row[0] for column, row in found.items()}, BELIEVED)
         self.assertEqual({row[1] for row in found.values()}, {"data"})
-        for column, why, sure in (("sale.who", "100 of 100 values found.* both end at the same numbers", 65), ("sale.what", "100 of 100", 85),
-                                  ("reading.source", "100 of 100 values found, and [0-5] of 1", 85), ("reading.lost", "(99|100) of 100", 85)):
+        for column, why, sure in (("sale.who", "100 of 100 values found.* both end at the same numbers", 65),
+                                  ("sale.what", "100 of 100", 85),
+                                  ("reading.source", "100 of 100 values found, and [0-5] of 1", 85),
+                                  ("reading.lost", "(99|100) of 100", 85)):
             self.assertRegex(found[column][2], why)
             self.assertGreaterEqual(int(found[column][3].split()[0]), sure, column)
             self.assertRegex(self.plan, r'"%s": "%s" # data, \d\d %% sure' % (column.split(".")[1], BELIEVED[column]))
@@ -387,11 +432,13 @@ class ForeignKeys(support.TestCase):
         again = self.believed("shop.db", out="again")
         self.assertEqual(found, again)
         names = self.believed("shop.db", "--foreign-keys", "names", out="names")
-        self.assertEqual({column: row[:2] for column, row in names.items()}, {r"sale.customer\_id": ["customer.id", "names"]})
+        self.assertEqual({column: row[:2] for column, row in names.items()},
+                         {r"sale.customer\_id": ["customer.id", "names"]})
 
     def test_what_values_leave_open(self):
         """Two tables that hold all of a column's values; keys that are declared; few rows; columns without values."""
-        support.make_sqlite(self.path("open.db"), """CREATE TABLE one (k text PRIMARY KEY); CREATE TABLE two (k text PRIMARY KEY);
+        support.make_sqlite(self.path("open.db"),
+                            """CREATE TABLE one (k text PRIMARY KEY); CREATE TABLE two (k text PRIMARY KEY);
             CREATE TABLE small (k text PRIMARY KEY);
             CREATE TABLE child (id integer PRIMARY KEY, x text, y text, z text, w text, declared text REFERENCES two(k), one_id text, mixed);
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
@@ -423,7 +470,8 @@ class Proof(support.TestCase):
         support.musicshop(self.path("shop.db"))
         self.write("queries.sql", QUERIES)
         keyspace = self.server.database()
-        done = self.run_program("analyze", "shop.db", self.server.uri(keyspace), "--queries", "queries.sql", "--prove", "--out", "out")
+        done = self.run_program("analyze", "shop.db", self.server.uri(keyspace), "--queries", "queries.sql", "--prove",
+                                "--out", "out")
         self.assertIn("7 of 7 queries were answered alike", done.out)
         self.assertNotIn("no values", done.out)
         with open(self.path("out/report.md"), encoding="utf-8") as file:
@@ -433,14 +481,16 @@ class Proof(support.TestCase):
         self.assertIn("| customers of a country | equal; filter not proven: State |", report)
         self.assertIn("7 of 7 queries were answered alike, 1 of these without their filters", done.out)
         self.check_schema(keyspace)
-        again = self.run_program("analyze", "shop.db", self.server.uri(keyspace), "--queries", "queries.sql", "--prove", "--out", "again", code=5)
+        again = self.run_program("analyze", "shop.db", self.server.uri(keyspace), "--queries", "queries.sql", "--prove",
+                                 "--out", "again", code=5)
         self.assertRegex(again.err, "hint: .*drop those of the former proof, or name another keyspace")
 
     def test_order_limit_ranges_and_lists(self):
         """What has no values and what is too large is no proof, and hides nothing else."""
         make_readings(self.path("readings.db"), 10001)
         self.write("readings.sql", READINGS)
-        done = self.run_program("analyze", "readings.db", self.server.uri(self.server.database()), "--queries", "readings.sql", "--prove", "--out", "out", code=1)
+        done = self.run_program("analyze", "readings.db", self.server.uri(self.server.database()), "--queries",
+                                "readings.sql", "--prove", "--out", "out", code=1)
         for name in re.findall("name: (.*)", READINGS)[:-3]:
             self.assertRegex(done.out, "(?m)^  %s: equal, [123] runs, [1-9]" % name)
         self.assertIn("of nothing: no values", done.out)
@@ -451,7 +501,8 @@ class Proof(support.TestCase):
 
     def test_rows_that_are_made_for_a_schema(self):
         cases = os.path.join(support.ROOT, "tests", "data", "design", "cases")
-        done = self.run_program("analyze", os.path.join(cases, "orders.sql"), self.server.uri(self.server.database()), "--queries",
+        done = self.run_program("analyze", os.path.join(cases, "orders.sql"), self.server.uri(self.server.database()),
+                                "--queries",
                                 os.path.join(cases, "orders.queries.sql"), "--prove", "--out", "out")
         self.assertRegex(done.out, r"(\d+) of \1 queries were answered alike")
         with contextlib.closing(sqlite3.connect(self.path("out", "generated.sqlite"))) as made:
@@ -466,7 +517,9 @@ class Proof(support.TestCase):
             self.server.run_script(other, file.read())
         columns = {}
         for name in (keyspace, other):
-            rows = self.server.ask("system_schema", "SELECT table_name, column_name, kind, position, clustering_order, type FROM columns "
+            rows = self.server.ask("system_schema",
+                                   "SELECT table_name, column_name, kind, position, clustering_order, "
+                                   "type FROM columns "
                                                     "WHERE keyspace_name = %s", name)
             columns[name] = sorted(tuple(row) for row in rows if not row[0].startswith("_transhume"))
         self.assertEqual(columns[keyspace], columns[other])

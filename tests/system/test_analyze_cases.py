@@ -1,4 +1,7 @@
-"""AWS's published cases with generated rows: each query is asked of the source and of the design, on an emulator of DynamoDB."""
+"""
+AWS's published cases with generated rows: each query is asked of the source and of the design, on an emulator of
+DynamoDB.
+"""
 import os
 import random
 import re
@@ -32,7 +35,8 @@ def references(db, table, made, drawn):
     for number, _, other, own, foreign, *_ in db.execute("PRAGMA foreign_key_list(%s)" % table):
         keys.setdefault(number, []).append((own, other, foreign))
     for pairs in keys.values():
-        parents = [parent for parent in made[pairs[0][1]] if all(row.get(own, parent[foreign]) == parent[foreign] for own, _, foreign in pairs)]
+        parents = [parent for parent in made[pairs[0][1]] if all(row.get(own, parent[foreign]) == parent[foreign]
+                                                                 for own, _, foreign in pairs)]
         if parents:
             parent = drawn.choice(parents)
             row.update({own: parent[foreign] for own, _, foreign in pairs})
@@ -53,7 +57,8 @@ def fill(path, schema):
                     absent = not key and not not_null and drawn.random() < NULLS
                     row[name] = None if absent else value_of(name, kind, key and keys == 1, number, drawn)
             try:
-                db.execute("INSERT INTO %s (%s) VALUES (%s)" % (table, ", ".join(row), ", ".join("?" * len(row))), list(row.values()))
+                db.execute("INSERT INTO %s (%s) VALUES (%s)" % (table, ", ".join(row), ", ".join("?" * len(row))),
+                           list(row.values()))
                 made[table].append(row)
             except sqlite3.IntegrityError:
                 pass
@@ -68,7 +73,8 @@ class Cases(dynamodb_case.DynamodbCase):
         queries = os.path.join(FOLDER, name + ".queries.sql")
         with open(queries, encoding="utf-8") as file:
             count = len(re.findall(r"^SELECT", file.read(), re.MULTILINE))
-        done = self.run_aws("analyze", "case.db", self.uri(), "--queries", queries, "--dialect", "postgres", "--prove", "--out", "out")
+        done = self.run_aws("analyze", "case.db", self.uri(), "--queries", queries, "--dialect", "postgres", "--prove",
+                            "--out", "out")
         self.assertIn("%d of %d queries were answered alike" % (count, count), done.out)
         self.assertNotIn("no values", done.out)
 
@@ -76,7 +82,8 @@ class Cases(dynamodb_case.DynamodbCase):
         """A file of DDL has none."""
         for name in ("deals", "shop"):
             queries = os.path.join(FOLDER, name + ".queries.sql")
-            done = self.run_aws("analyze", os.path.join(FOLDER, name + ".sql"), self.uri(), "--queries", queries, "--dialect", "postgres", "--prove", "--out", name)
+            done = self.run_aws("analyze", os.path.join(FOLDER, name + ".sql"), self.uri(), "--queries", queries,
+                                "--dialect", "postgres", "--prove", "--out", name)
             with self.subTest(name):
                 self.assertRegex(done.out, r"(\d+) of \1 queries were answered alike")
                 self.assertIn("generated.sqlite: rows that are made for the proof", done.err)

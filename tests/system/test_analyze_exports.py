@@ -121,7 +121,8 @@ class ForDynamodb(Analysis, dynamodb_case.DynamodbCase):
         wanted = rows_of(source, "SELECT Name FROM Track WHERE AlbumId = 1 ORDER BY Milliseconds, TrackId")
         self.assertEqual([item["Name"]["S"] for item in found], [name for name, in wanted])
         item = self.client.scan(TableName="Invoice", Limit=1)["Items"][0]
-        self.assertEqual(item["InvoiceDate_InvoiceId"]["S"], "%s#%019d" % (item["InvoiceDate"]["S"], int(item["InvoiceId"]["N"])))
+        self.assertEqual(item["InvoiceDate_InvoiceId"]["S"], "%s#%019d" % (item["InvoiceDate"]["S"],
+                                                                           int(item["InvoiceId"]["N"])))
         facets = {facet["FacetName"] for table in self.json_of("nosql_workbench.json")["DataModel"]
                   for facet in table["TableFacets"]}
         self.assertTrue(any("by_AlbumId_Milliseconds_TrackId" in name for name in facets), facets)
@@ -130,10 +131,14 @@ class ForDynamodb(Analysis, dynamodb_case.DynamodbCase):
     def test_each_query_is_answered_alike(self):
         source = support.musicshop(self.path("shop.db"))
         db = sqlite3.connect(source)
-        db.executescript("CREATE TABLE Delivery (Who TEXT NOT NULL, At TIMESTAMP NOT NULL, Id TEXT NOT NULL, PRIMARY KEY (Who, At, Id));"
-                         "INSERT INTO Delivery VALUES ('a', '2024-01-01 08:02:00', 'x'), ('a', '2024-01-02 08:02:00', 'y')")
+        db.executescript("CREATE TABLE Delivery (Who TEXT NOT NULL, At TIMESTAMP NOT NULL, Id TEXT NOT NULL, "
+                         "PRIMARY KEY (Who, At, Id));"
+                         "INSERT INTO Delivery VALUES ('a', '2024-01-01 08:02:00', 'x'), ('a', "
+                         "'2024-01-02 08:02:00', 'y')")
         db.close()
-        self.write("queries.sql", test_analyze.QUERIES + "SELECT * FROM Delivery WHERE Who = ? AND At = ? AND Id = ?;\nSELECT * FROM Delivery WHERE Who = ?;\n")
+        self.write("queries.sql", test_analyze.QUERIES
+                   + "SELECT * FROM Delivery WHERE Who = ? AND At = ? AND Id = ?;\nSELECT * FROM Delivery WHERE "
+                     "Who = ?;\n")
         done = self.run_aws("analyze", source, self.uri(), "--queries", "queries.sql", "--prove", "--out", "out")
         self.assertIn("9 of 9 queries were answered alike", done.out)
         self.assertNotIn("no values", done.out)
@@ -141,13 +146,15 @@ class ForDynamodb(Analysis, dynamodb_case.DynamodbCase):
     def test_order_limit_ranges_and_lists(self):
         test_analyze.make_readings(self.path("readings.db"), 300)
         self.write("queries.sql", test_analyze.READINGS)
-        done = self.run_aws("analyze", "readings.db", self.uri(), "--queries", "queries.sql", "--prove", "--out", "out", code=1)
+        done = self.run_aws("analyze", "readings.db", self.uri(), "--queries", "queries.sql", "--prove", "--out", "out",
+                            code=1)
         for name in re.findall("name: (.*)", test_analyze.READINGS):
             self.assertRegex(done.out, "(?m)^  %s: %s" % (name, OTHERS.get(name, "equal, [123] runs, [1-9]")))
 
     def test_the_single_table_beside_it(self):
         source = self.analyze("--for", "dynamodb", "--single-table")
-        self.run_aws("migrate", "--plan", self.path("out", "transhume.dynamodb-single-table.yaml"), source, self.uri(), "--quiet")
+        self.run_aws("migrate", "--plan", self.path("out", "transhume.dynamodb-single-table.yaml"), source, self.uri(),
+                     "--quiet")
         keys = {tuple(one["AttributeName"] for one in self.client.describe_table(TableName=name)["Table"]["KeySchema"])
                 for name in items.tables(self.client) if not name.startswith("_")}
         self.assertEqual(keys, {("PK", "SK")})
@@ -166,11 +173,17 @@ class NarrowIntegers(dynamodb_case.DynamodbCase):
         """Whole numbers of 16, 32 and 64 bits before other parts of a sort key."""
         name = self.source.database()
         for kind in ("smallint", "integer", "bigint"):
-            self.source.psql(name, "CREATE TABLE line_%s (place text, part %s, number integer, note text, PRIMARY KEY (place, part, number));"
-                                   "INSERT INTO line_%s SELECT 'p' || n %% 3, n %% 7 - 2, n, 'n' || n FROM generate_series(1, 90) n" % (kind, kind, kind))
-        self.write("queries.sql", "".join("SELECT * FROM line_%s WHERE place = ? AND part = ?;\nSELECT * FROM line_%s WHERE place = ? AND part > ?;\n"
-                                          % (kind, kind) for kind in ("smallint", "integer", "bigint")))
-        done = self.run_aws("analyze", self.source.uri(name), self.uri(), "--queries", "queries.sql", "--prove", "--out", "out")
+            self.source.psql(name,
+                             "CREATE TABLE line_%s (place text, part %s, number integer, note text, "
+                             "PRIMARY KEY (place, part, number));"
+                                   "INSERT INTO line_%s SELECT 'p' || n %% 3, n %% 7 - 2, n, "
+                                   "'n' || n FROM generate_series(1, 90) n" % (kind, kind, kind))
+        self.write("queries.sql",
+                   "".join("SELECT * FROM line_%s WHERE place = ? AND part = ?;\nSELECT * FROM line_%s WHERE place = ? "
+                           "AND part > ?;\n"
+                           % (kind, kind) for kind in ("smallint", "integer", "bigint")))
+        done = self.run_aws("analyze", self.source.uri(name), self.uri(), "--queries", "queries.sql", "--prove",
+                            "--out", "out")
         self.assertIn("6 of 6 queries were answered alike", done.out)
         self.assertNotIn(" 0 rows", done.out)
 
@@ -186,7 +199,8 @@ class ForMongodb(Analysis):
         self.assertEqual(decisions["PlaylistTrack", "Track"]["decision"], "list of keys")
         for one in design["decisions"]:
             self.assertTrue(one["reason"], one)
-        self.run_program("migrate", "--plan", self.path("out", "transhume.mongodb.yaml"), source, "jsonl:docs", "--quiet")
+        self.run_program("migrate", "--plan", self.path("out", "transhume.mongodb.yaml"), source, "jsonl:docs",
+                         "--quiet")
         for collection in design["collections"]:
             documents = documents_of(self.path("docs", collection["name"]))
             self.assertEqual(len(documents), collection["documents"], collection["name"])
@@ -195,43 +209,58 @@ class ForMongodb(Analysis):
         invoices = {one["_id"]: one for one in documents_of(self.path("docs", "Invoice"))}
         for invoice, lines in rows_of(source, "SELECT InvoiceId, count(*) FROM InvoiceLine GROUP BY 1"):
             self.assertEqual(len(invoices[invoice]["InvoiceLines"]), lines)
-        for invoice, name in rows_of(source, "SELECT InvoiceId, LastName FROM Invoice JOIN Customer USING (CustomerId)"):
+        for invoice, name in rows_of(source,
+                                     "SELECT InvoiceId, LastName FROM Invoice JOIN Customer USING (CustomerId)"):
             self.assertEqual(invoices[invoice]["Customer_LastName"], name)
 
     def make_family(self, name, references, orphans):
-        """Parents, children, grandchildren and a table that joins two, with foreign keys that are guessed by their names or declared."""
-        child, grandchild, left, right = ("REFERENCES %s" % table if references else "" for table in ("album", "song", "song", "tag"))
+        """
+        Parents, children, grandchildren and a table that joins two, with foreign keys that are guessed by their names
+        or declared.
+        """
+        child, grandchild, left, right = ("REFERENCES %s" % table if references else ""
+                                          for table in ("album", "song", "song", "tag"))
         db = sqlite3.connect(self.path(name))
         db.executescript("CREATE TABLE artist (id integer PRIMARY KEY, name text NOT NULL);"
-                         "CREATE TABLE album (id integer PRIMARY KEY, _id text, artist_name text, songs text, artist_id integer NOT NULL);"
-                         "CREATE TABLE song (id integer PRIMARY KEY, album_id integer NOT NULL %s, title text NOT NULL);"
+                         "CREATE TABLE album (id integer PRIMARY KEY, _id text, artist_name text, songs text, "
+                         "artist_id integer NOT NULL);"
+                         "CREATE TABLE song (id integer PRIMARY KEY, album_id integer NOT NULL %s, "
+                         "title text NOT NULL);"
                          "CREATE TABLE word (id integer PRIMARY KEY, song_id integer NOT NULL %s, word text NOT NULL);"
                          "CREATE TABLE tag (id integer PRIMARY KEY, tag text NOT NULL);"
-                         "CREATE TABLE song_tag (song_id integer NOT NULL %s, tag_id integer NOT NULL %s, PRIMARY KEY (song_id, tag_id));"
+                         "CREATE TABLE song_tag (song_id integer NOT NULL %s, tag_id integer NOT NULL %s, "
+                         "PRIMARY KEY (song_id, tag_id));"
                          "INSERT INTO artist VALUES (1, 'artist1');"
                          "INSERT INTO album VALUES (1, 'odd1', 'copy1', 'list1', 1), (2, 'odd2', 'copy2', 'list2', 1);"
                          "INSERT INTO song VALUES (1, 1, 'song1'), (2, 1, 'song2'), (3, %d, 'song3');"
-                         "INSERT INTO tag VALUES (1, 'tag1'), (2, 'tag2'); INSERT INTO song_tag VALUES (1001, 1), (1, 2), (2, %d);"
+                         "INSERT INTO tag VALUES (1, 'tag1'), (2, 'tag2'); INSERT INTO song_tag VALUES (1001, 1), (1, "
+                         "2), (2, %d);"
                          % (child, grandchild, left, right, 9 if orphans else 2, 99 if orphans else 1))
         if not orphans:
             db.execute("UPDATE song_tag SET song_id = 3 WHERE song_id = 1001")
-        db.executemany("INSERT INTO word VALUES (?, ?, ?)", [(at, 77 if orphans and at == 5 else 1 + at % 3, "word%d" % at + 200 * "x") for at in range(1, 7)])
+        db.executemany("INSERT INTO word VALUES (?, ?, ?)", [(at, 77 if orphans and at == 5 else 1 + at % 3,
+                                                              "word%d" % at + 200 * "x") for at in range(1, 7)])
         db.commit()
         db.close()
 
     def test_no_row_is_lost(self):
         """A row whose parent is not there is in no parent's document, so that nothing is embedded without a proof."""
-        self.write("queries.sql", "SELECT id, title FROM song WHERE album_id = 1;\nSELECT word FROM word WHERE song_id = 1;\n"
-                                  "SELECT album._id, artist.name FROM album JOIN artist ON artist.id = album.artist_id WHERE album.artist_name = 'x';\n")
-        tokens = {"artist1", "odd1", "odd2", "copy1", "copy2", "list1", "list2", "song1", "song2", "song3", "tag1", "tag2", "word1", "word2", "word3", "word4",
+        self.write("queries.sql",
+                   "SELECT id, title FROM song WHERE album_id = 1;\nSELECT word FROM word WHERE song_id = 1;\n"
+                                  "SELECT album._id, artist.name FROM album JOIN artist ON artist.id = album.artist_id "
+                                  "WHERE album.artist_name = 'x';\n")
+        tokens = {"artist1", "odd1", "odd2", "copy1", "copy2", "list1", "list2", "song1", "song2", "song3", "tag1",
+                  "tag2", "word1", "word2", "word3", "word4",
                   "word5", "word6"}
         for references in (False, True):
             for orphans in (False, True):
                 with self.subTest(references=references, orphans=orphans):
                     name = "family%d%d" % (references, orphans)
                     self.make_family(name + ".db", references, orphans)
-                    done = self.run_program("analyze", name + ".db", "--for", "mongodb", "--queries", "queries.sql", "--out", name)
-                    self.run_program("migrate", "--plan", name + "/transhume.mongodb.yaml", name + ".db", "jsonl:" + name + "-docs", "--quiet")
+                    done = self.run_program("analyze", name + ".db", "--for", "mongodb", "--queries", "queries.sql",
+                                            "--out", name)
+                    self.run_program("migrate", "--plan", name + "/transhume.mongodb.yaml", name + ".db",
+                                     "jsonl:" + name + "-docs", "--quiet")
                     text = json.dumps([documents_of(folder) for folder in glob.glob(self.path(name + "-docs", "*"))])
                     self.assertEqual({token for token in tokens if '"%s' % token in text}, tokens)
                     self.assertEqual(text.count('"song_id"') + text.count('"tag_id"'), 6 + 3 + 3 if orphans else 3)
@@ -240,7 +269,8 @@ class ForMongodb(Analysis):
                     decisions = {(one["child"], one["parent"]): one["decision"] for one in design["decisions"]}
                     self.assertEqual(decisions["word", "song"], "reference" if orphans else "embed", decisions)
                     if not orphans:  # six words of 205 bytes in two albums
-                        self.assertGreater(next(one["document_bytes"] for one in design["collections"] if one["name"] == "album"), 600)
+                        self.assertGreater(next(one["document_bytes"] for one in design["collections"]
+                                                if one["name"] == "album"), 600)
                     self.assertEqual("caution: 1 rows of word refer to no row of song" in done.out, orphans, done.out)
                     for collection in design["collections"]:
                         for document in documents_of(self.path(name + "-docs", collection["name"])):
@@ -261,24 +291,33 @@ class Keys(Analysis):
         """Texts that hold what separates the parts, and numbers below zero: each row has a key of its own."""
         db = sqlite3.connect(self.path("keys.db"))
         db.executescript("CREATE TABLE pair (a text NOT NULL, b text NOT NULL, PRIMARY KEY (a, b));"
-                         "CREATE TABLE trio (a text NOT NULL, ok boolean NOT NULL, n integer NOT NULL, b text NOT NULL, PRIMARY KEY (a, ok, n, b));"
+                         "CREATE TABLE trio (a text NOT NULL, ok boolean NOT NULL, n integer NOT NULL, "
+                         "b text NOT NULL, PRIMARY KEY (a, ok, n, b));"
                          "CREATE TABLE mixed (d text NOT NULL, f real NOT NULL, PRIMARY KEY (d, f));"
-                         "CREATE TABLE list (id integer PRIMARY KEY, who text NOT NULL, tag text NOT NULL, n integer NOT NULL);"
+                         "CREATE TABLE list (id integer PRIMARY KEY, who text NOT NULL, tag text NOT NULL, "
+                         "n integer NOT NULL);"
                          "INSERT INTO mixed VALUES ('a', 1.5), ('a#', 1.5);")
         numbers = (-2 ** 63, -5, 3, 2 ** 63 - 1)
         pairs = (("c#", "x"), ("c", "#x"), ("c%23", "x"), ("c%", "23x"), ("c", "%23x"), ("c##", ""))
         db.executemany("INSERT INTO pair VALUES (?, ?)", pairs)
         db.executemany("INSERT INTO trio VALUES (?, ?, ?, ?)", [(a, n % 2, n, b) for a, b in pairs for n in numbers])
-        db.executemany("INSERT INTO list (who, tag, n) VALUES (?, ?, ?)", [(a, b, n) for a, b in pairs for n in numbers])
+        db.executemany("INSERT INTO list (who, tag, n) VALUES (?, ?, ?)",
+                       [(a, b, n) for a, b in pairs for n in numbers])
         db.commit()
         db.close()
-        self.write("queries.sql", "SELECT * FROM pair WHERE a = ? AND b = ?;\nSELECT * FROM trio WHERE a = ? AND ok = ? AND n = ? AND b = ?;\n"
-                                  "SELECT * FROM mixed WHERE d = ? AND f = ?;\nSELECT * FROM list WHERE who = ? ORDER BY tag, n;\n")
+        self.write("queries.sql",
+                   "SELECT * FROM pair WHERE a = ? AND b = ?;\nSELECT * FROM trio WHERE a = ? AND ok = ? AND n = ? AND "
+                   "b = ?;\n"
+                                  "SELECT * FROM mixed WHERE d = ? AND f = ?;\nSELECT * FROM list WHERE who = ? ORDER "
+                                  "BY tag, n;\n")
         done = self.run_program("analyze", "keys.db", "--queries", "queries.sql", "--out", "out")
-        for told in ("note: mixed: where d holds a #", "note: mixed: two rows have the same _id", "note: list: tag_n_id orders negative values of n backwards"):
+        for told in ("note: mixed: where d holds a #", "note: mixed: two rows have the same _id",
+                     "note: list: tag_n_id orders negative values of n backwards"):
             self.assertIn(told, done.out)
-        for plan, target in (("transhume.mongodb.yaml", "jsonl:docs"), ("transhume.dynamodb.yaml", "dynamodb-json:items")):
-            self.run_program("migrate", "--plan", "out/" + plan, "keys.db", target, "--state", plan + ".state", "--quiet")
+        for plan, target in (("transhume.mongodb.yaml", "jsonl:docs"),
+                             ("transhume.dynamodb.yaml", "dynamodb-json:items")):
+            self.run_program("migrate", "--plan", "out/" + plan, "keys.db", target, "--state", plan + ".state",
+                             "--quiet")
         for table, count in (("pair", 6), ("trio", 24), ("mixed", 2)):
             self.assertEqual(len({one["_id"] for one in documents_of(self.path("docs", table))}), count)
         self.assertIn({"_id": "c%2523#x", "a": "c%23", "b": "x"}, documents_of(self.path("docs", "pair")))
@@ -297,7 +336,8 @@ class ForCassandra(Analysis):
             found = re.findall(r'^    ("?)(\w+)\1 ([a-z]+)', columns, re.MULTILINE)
             self.assertEqual(body["definition"]["columns"], {name: kind for _, name, kind in found})
             key = body["definition"]["primaryKey"]
-            self.assertLessEqual(set(key["partitionBy"]) | set(key["partitionSort"]), set(body["definition"]["columns"]))
+            self.assertLessEqual(set(key["partitionBy"]) | set(key["partitionSort"]),
+                                 set(body["definition"]["columns"]))
         duplicates = self.text_of("duplicates.md")
         for word in ("logged batch", "BEGIN BATCH", "APPLY BATCH", "CREATE MATERIALIZED VIEW"):
             self.assertIn(word, duplicates)
@@ -318,5 +358,6 @@ class OnCassandra(Analysis):
         statements = re.sub(r"^--.*$", "", self.text_of("astra.cql"), flags=re.MULTILINE).split(";")
         for statement in filter(str.strip, statements):
             self.server.ask(keyspace, statement)
-        found = self.server.ask(keyspace, "SELECT table_name FROM system_schema.tables WHERE keyspace_name = '%s'" % keyspace)
+        found = self.server.ask(keyspace, "SELECT table_name FROM system_schema.tables WHERE keyspace_name = '%s'"
+                                % keyspace)
         self.assertEqual(len(list(found)), len(self.json_of("astra_create_tables.json")))

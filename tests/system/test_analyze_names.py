@@ -13,10 +13,12 @@ sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
 import cache  # noqa: E402
 
 NAMES = os.path.join(support.ROOT, "tests", "data", "design", "chinook.txt")
-FILES = {"cassandra_migration_visualization.png", "embedding_suggested_tables.json", "clusters.yaml", "cassandra_schema.cql", "transhume.yaml",
+FILES = {"cassandra_migration_visualization.png", "embedding_suggested_tables.json", "clusters.yaml",
+         "cassandra_schema.cql", "transhume.yaml",
          "report.html", "report.md"}
 PICTURE = "out/cassandra_migration_visualization.png"
-STEPS = ["[1/6] Reading the schema", "[2/6] Assuming queries", "[3/6] Turning names into vectors", "[4/6] Clustering them", "[5/6] Designing tables",
+STEPS = ["[1/6] Reading the schema", "[2/6] Assuming queries", "[3/6] Turning names into vectors",
+         "[4/6] Clustering them", "[5/6] Designing tables",
          "[6/6] Writing files"]
 
 
@@ -54,7 +56,8 @@ class NamesTestCase(support.TestCase):
             return self.run_program("analyze", source, *arguments, "--out", out, code=code, env=options)
         self.write("given", given)
         with open(self.path("given"), "rb") as stdin:
-            done = support.finish(support.start("analyze", source, *arguments, "--out", out, cwd=self.folder, env=options, stdin=stdin))
+            done = support.finish(support.start("analyze", source, *arguments, "--out", out, cwd=self.folder,
+                                                env=options, stdin=stdin))
         self.assert_code(done, code)
         return done
 
@@ -98,7 +101,9 @@ class Names(NamesTestCase):
         self.assertEqual(struct.unpack(">II", found[b"IHDR"][:8]), (2400, 1650))
         self.assertEqual(struct.unpack(">IIB", found[b"pHYs"]), (5906, 5906, 1))
         page = self.read("out/report.html")
-        self.assertRegex(page, '<img class="names" alt="Scatter of 64 columns in 11 clusters: [^"]+" src="data:image/png;base64,')
+        self.assertRegex(page,
+                         '<img class="names" alt="Scatter of 64 columns in 11 clusters: [^"]+" '
+                         'src="data:image/png;base64,')
         self.assertNotIn("had no room", page)
         self.assertIn("](cassandra_migration_visualization.png)", self.read("out/report.md"))
 
@@ -111,7 +116,8 @@ class Names(NamesTestCase):
         for table in tables:
             columns = {column["name"]: column["source"] for column in table["columns"]}
             self.assertRegex(table["name"], "^[a-z_]+_data(_[0-9]+)?$")
-            self.assertEqual({name: source.replace(".", "_") for name, source in columns.items()}, {name: name for name in columns})
+            self.assertEqual({name: source.replace(".", "_") for name, source in columns.items()},
+                             {name: name for name in columns})
             key = table["key"]["partition"] + table["key"]["clustering"]
             self.assertTrue(table["key"]["partition"])
             self.assertLessEqual(set(key), set(columns))
@@ -131,7 +137,8 @@ class Names(NamesTestCase):
             self.assertIn("--clusters", self.analyze("--clusters", count, code=2).err)
 
     def test_changes_are_kept(self):
-        self.analyze("--merge", "Track,Artist", "--rename", "Track=records", "--move", "Genre.Name=records", "--split", "records", "--rename",
+        self.analyze("--merge", "Track,Artist", "--rename", "Track=records", "--move", "Genre.Name=records", "--split",
+                     "records", "--rename",
                      "records=first half")
         found = self.clusters()
         self.assertEqual(len(found), 11)
@@ -145,8 +152,10 @@ class Names(NamesTestCase):
         self.assertEqual(len(self.clusters()), 3)
 
     def test_wrong_changes(self):
-        for option, text, told in (("--move", "Track.Nam=Artist", "did you mean `Track.Name`"), ("--move", "Track.Name", "table.column=CLUSTER"),
-                                   ("--merge", "Track,Artis", "did you mean `Artist`"), ("--split", "nothing", "is no cluster")):
+        for option, text, told in (("--move", "Track.Nam=Artist", "did you mean `Track.Name`"),
+                                   ("--move", "Track.Name", "table.column=CLUSTER"),
+                                   ("--merge", "Track,Artis", "did you mean `Artist`"),
+                                   ("--split", "nothing", "is no cluster")):
             done = self.analyze(option, text, code=2)
             self.assertIn(told, done.err)
             self.assertIn(option, done.err)
@@ -158,7 +167,8 @@ class Names(NamesTestCase):
         self.analyze()
         text = self.read("out/clusters.yaml").replace('- name: "Track"', "- name: Tracks & more")
         self.write("out/clusters.yaml", text)
-        self.write("names.json", json.dumps([name for name in self.columns if name != "Track.Composer"] + ["Track.Lyricist"]))
+        self.write("names.json", json.dumps([name for name in self.columns
+                                             if name != "Track.Composer"] + ["Track.Lyricist"]))
         done = self.analyze()
         self.assertRegex(done.err, r"out/clusters\.yaml:\d+:\d+: Track\.Composer is no column of the source any more")
         self.assertRegex(done.err, r"out/clusters\.yaml: Track\.Lyricist is new, and put into ")
@@ -171,7 +181,9 @@ class Names(NamesTestCase):
         self.assertEqual(len(self.clusters()), 11)
 
     def test_interactive(self):
-        done = self.analyze("--interactive", given="show\nmerge Artist,Track\nrename Artist=Music\nundo\nfoo\nwrite\nsplit Artist\nquit\n")
+        done = self.analyze("--interactive",
+                            given="show\nmerge Artist,Track\nrename Artist=Music\nundo\nfoo\nwrite\nsplit "
+                                  "Artist\nquit\n")
         self.assertIn("foo is no command", done.out)
         self.assertIn("written to out/clusters.yaml", done.out)
         self.assertIn("1 change dropped, not written", done.out)
@@ -195,7 +207,8 @@ class Names(NamesTestCase):
     def test_too_many_columns(self):
         self.write("names.json", json.dumps(["t%d.c%d" % (at // 500, at) for at in range(10001)]))
         done = self.analyze()
-        self.assertIn("no clusters of names: 10001 columns are more than the 10000 that can be clustered by their names", done.err)
+        self.assertIn("no clusters of names: 10001 columns are more than the 10000 that can be clustered by "
+                      "their names", done.err)
         self.assertFalse(os.path.exists(self.path(PICTURE)))
         self.assertTrue(os.path.exists(self.path("out/report.html")))
 

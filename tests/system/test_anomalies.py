@@ -21,7 +21,8 @@ FOUND_WITHIN_S = 30
 
 def replay(text):
     """{run: [finding]}"""
-    result = subprocess.run([os.path.join(support.BUILD, "anomaly_probe"), "replay"], input=text, stdout=subprocess.PIPE, check=True,
+    result = subprocess.run([os.path.join(support.BUILD, "anomaly_probe"), "replay"], input=text,
+                            stdout=subprocess.PIPE, check=True,
                             encoding="utf-8", timeout=300)
     found = collections.defaultdict(list)
     for line in result.stdout.splitlines():

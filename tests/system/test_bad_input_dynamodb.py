@@ -1,4 +1,7 @@
-"""What goes wrong with DynamoDB itself: credentials, network, clocks, tables. One clear line, the right exit code, nothing lost."""
+"""
+What goes wrong with DynamoDB itself: credentials, network, clocks, tables. One clear line, the right exit code, nothing
+lost.
+"""
 import os
 import re
 import signal
@@ -22,7 +25,8 @@ class BadInputCase(DynamodbCase):
         items.put(self.client, "herd", wanted)
         return wanted
 
-    def sqlite_source(self, script="CREATE TABLE herd(id TEXT PRIMARY KEY, n); INSERT INTO herd VALUES ('a', 1), ('b', 2);"):
+    def sqlite_source(self,
+                      script="CREATE TABLE herd(id TEXT PRIMARY KEY, n); INSERT INTO herd VALUES ('a', 1), ('b', 2);"):
         db = sqlite3.connect(self.path("herd.db"))
         db.executescript(script)
         db.close()
@@ -179,7 +183,9 @@ class WrongSecret(BadInputCase):
         return result
 
     def test_every_operation_is_signed_right(self):
-        """All that docs/dynamodb.md lists, into tables that are made, filled up, merged, gone on with, and read back."""
+        """
+        All that docs/dynamodb.md lists, into tables that are made, filled up, merged, gone on with, and read back.
+        """
         self.sqlite_source("CREATE TABLE herd(id TEXT, n INTEGER, until INTEGER, more, PRIMARY KEY (id, n));"
                            "INSERT INTO herd VALUES (NULL, 0, 0, 'no key');"
                            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 200)"
@@ -189,7 +195,8 @@ class WrongSecret(BadInputCase):
             first = ["--plan", self.plan(uri, "refuse"), "--state", "one"]
             self.allowed(proxy, "migrate", *first, "--chunk-rows", "50", "--timeout", "1s", code=-signal.SIGKILL,
                          TRANSHUME_FAILPOINT="dynamodb.after_table:kill:1")
-            self.allowed(proxy, "resume", *first, code=-signal.SIGKILL, TRANSHUME_FAILPOINT="dynamodb.after_send:kill:7")
+            self.allowed(proxy, "resume", *first, code=-signal.SIGKILL,
+                         TRANSHUME_FAILPOINT="dynamodb.after_send:kill:7")
             self.allowed(proxy, "resume", *first, code=1)
             self.allowed(proxy, "migrate", "--plan", self.plan(uri, "append"), "--state", "two", code=1)
             self.allowed(proxy, "migrate", "--plan", self.plan(uri, "upsert"), "--state", "three", code=1)
@@ -225,7 +232,8 @@ class WrongSecret(BadInputCase):
                    "AWS_PROFILE": "herder", "AWS_ENDPOINT_URL_STS": self.server.endpoint}
         self.run_aws("migrate", self.uri(), "dynamodb-json:out", **changes)
         items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
-        self.write("config", open(self.path("config"), encoding="utf-8").read().replace(self.key["SecretAccessKey"], "wrong"))
+        self.write("config", open(self.path("config"), encoding="utf-8").read().replace(self.key["SecretAccessKey"],
+            "wrong"))
         self.refused("migrate", "--state", "other", self.uri(), "dynamodb-json:out2", code=2,
                      says=["STS refuses the role", "SignatureDoesNotMatch"], **changes)
 
@@ -240,7 +248,8 @@ class Network(BadInputCase):
     def test_nobody_ever_answered(self):
         """Nothing to be patient for, whatever --timeout is."""
         begun = time.monotonic()
-        self.refused("migrate", "--timeout", "60s", "dynamodb://us-east-1?endpoint=http://127.0.0.1:%d" % servers.free_port(),
+        self.refused("migrate", "--timeout", "60s", "dynamodb://us-east-1?endpoint=http://127.0.0.1:%d"
+                     % servers.free_port(),
                      "dynamodb-json:out", code=3, says=["127.0.0.1", "check the region, the endpoint and the network"])
         self.assertLess(time.monotonic() - begun, 25 * support.PATIENCE)
 
@@ -279,8 +288,10 @@ class Network(BadInputCase):
         address = "http://127.0.0.1:%d" % servers.free_port()
         for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
             with self.subTest(name=name):
-                self.read("dynamodb://us-east-1", code=3, says=["dynamodb.us-east-1.amazonaws.com", "%s is %s" % (name, address)],
-                          **dict(dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")), **{name: address}))
+                self.read("dynamodb://us-east-1", code=3, says=["dynamodb.us-east-1.amazonaws.com",
+                                                                "%s is %s" % (name, address)],
+                          **dict(dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")),
+                                 **{name: address}))
 
     def test_cut_for_good_in_mid_run_and_resumed(self):
         wanted = self.source_table(300)
@@ -310,9 +321,12 @@ class Clock(BadInputCase):
 
 
     def test_a_refusal_that_the_server_s_time_does_not_explain(self):
-        for code, message in (("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z"),
-                              ("InvalidSignatureException", "Signature not yet current: 20260101T020000Z is still later"),
-                              ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")):
+        for code, message in (("InvalidSignatureException",
+                               "Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z"),
+                              ("InvalidSignatureException",
+                               "Signature not yet current: 20260101T020000Z is still later"),
+                              ("RequestTimeTooSkewed",
+                               "The difference between the request time and the current time is too large.")):
             with self.subTest(message=message), FaultProxy(self.server.endpoint, SEED) as proxy:
                 proxy.add("refuse", code=code, message=message)
                 self.read(self.uri(proxy.endpoint), code=2, says=[message, "set this machine's clock"])
@@ -338,12 +352,14 @@ class Throttling(BadInputCase):
         wanted = self.source_table(3)
         with FaultProxy(self.server.endpoint, SEED) as proxy:
             proxy.add("throttle", operation="DescribeTable", until=17 if support.UNDER_VALGRIND else 7)
-            result = self.run_aws("migrate", "--timeout", "25s" if support.UNDER_VALGRIND else "15s", self.uri(proxy.endpoint), "dynamodb-json:out")
+            result = self.run_aws("migrate", "--timeout", "25s" if support.UNDER_VALGRIND else "15s",
+                                  self.uri(proxy.endpoint), "dynamodb-json:out")
             self.assertRegex(result.err, "herd: DescribeTable answers ProvisionedThroughputExceeded.*trying again for")
             items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
             proxy.clear()
             proxy.add("throttle", operation="DescribeTable")
-            self.refused("migrate", "--state", "other", "--timeout", "500ms", self.uri(proxy.endpoint), "dynamodb-json:out2",
+            self.refused("migrate", "--state", "other", "--timeout", "500ms", self.uri(proxy.endpoint),
+                         "dynamodb-json:out2",
                          code=3, says=["given up after", "herd", "read_units"])
 
     def test_looking_at_what_is_there_for_minutes(self):
@@ -356,7 +372,8 @@ class Throttling(BadInputCase):
             self.run_aws("migrate", "--timeout", "500ms", "--existing", "upsert", "herd.db", self.uri(proxy.endpoint),
                          time_limit=self.SECONDS + 60)
             self.assertGreater(proxy.hits["throttle"], 3)
-        self.assert_tables({"herd": [{"id": {"S": "a"}, "n": {"N": "1"}, "mine": {"BOOL": True}}, {"id": {"S": "b"}, "n": {"N": "2"}}]})
+        self.assert_tables({"herd": [{"id": {"S": "a"}, "n": {"N": "1"}, "mine": {"BOOL": True}},
+                                     {"id": {"S": "b"}, "n": {"N": "2"}}]})
 
     def test_writing_for_minutes(self):
         self.sqlite_source()
@@ -373,7 +390,8 @@ class SourceTables(BadInputCase):
     def test_a_table_that_is_not_there(self):
         self.source_table()
         self.write("plan.yaml", "transhume: 1\nsource: \"%s\"\ntarget: dynamodb-json:out\ntables:\n  t:\n"
-                                "    key: { partition: id }\n    from: hers\n    fields: { \"*\": copy }\n" % self.uri())
+                                "    key: { partition: id }\n    from: hers\n    fields: { \"*\": copy }\n"
+                   % self.uri())
         self.refused("migrate", "--plan", "plan.yaml", code=2, says=["hers", "herd"])
 
     def test_a_table_that_is_deleted_in_mid_run(self):
@@ -389,7 +407,8 @@ class SourceTables(BadInputCase):
 class SlowDeletion(BadInputCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = servers.for_class(cls, "dynalite", options=["--deleteTableMs", "9000" if support.UNDER_VALGRIND else "3000"])
+        cls.server = servers.for_class(cls, "dynalite", options=["--deleteTableMs",
+                                                                 "9000" if support.UNDER_VALGRIND else "3000"])
         cls.client = items.client_of(cls.server)
 
     def setUp(self):
@@ -400,7 +419,8 @@ class SlowDeletion(BadInputCase):
         items.create(self.client, "other")
         self.client.delete_table(TableName="herd")
         self.write("plan.yaml", "transhume: 1\nsource: \"%s\"\ntarget: dynamodb-json:out\ntables:\n  t:\n"
-                                "    key: { partition: id }\n    from: herd\n    fields: { \"*\": copy }\n" % self.uri())
+                                "    key: { partition: id }\n    from: herd\n    fields: { \"*\": copy }\n"
+                   % self.uri())
         self.refused("migrate", "--plan", "plan.yaml", code=2, says=["herd", "DELETING"])
         items.wait_gone(self.client, "herd")
         items.create(self.client, "herd")
@@ -416,7 +436,8 @@ class SlowDeletion(BadInputCase):
         items.put(self.client, "staying", [{"id": {"S": "a"}}])
         self.client.delete_table(TableName="leaving")
         for command in ("migrate", "check"):
-            self.refused(command, self.uri(), "dynamodb-json:out", code=2, says=["leaving", "DELETING", "--exclude leaving"])
+            self.refused(command, self.uri(), "dynamodb-json:out", code=2,
+                         says=["leaving", "DELETING", "--exclude leaving"])
         self.assertFalse(os.path.exists(self.path("out")))
         self.run_aws("migrate", "--exclude", "leaving", self.uri(), "dynamodb-json:out")
         self.assertEqual(list(support.read_dynamodb_json(self.path("out"))), ["staying"])

@@ -66,14 +66,17 @@ class Names(PlanTestCase):
                     (10, "totale"))
 
     def test_a_field_that_has_its_fault_is_not_asked_for_a_type(self):
-        for field, word in (("{ lookup: custommer, column: name }", "custommer"), ("{ column: totl }", "totl"), ('{ sql: "totl + 1" }', "totl")):
+        for field, word in (("{ lookup: custommer, column: name }", "custommer"), ("{ column: totl }", "totl"),
+                            ('{ sql: "totl + 1" }', "totl")):
             with self.subTest(field):
-                result = self.faults(ENTITY.replace("dynamodb-json:out", "sqlite:copy.db") + "          Name: %s\n" % field, (13, word))
+                result = self.faults(ENTITY.replace("dynamodb-json:out",
+                                                    "sqlite:copy.db") + "          Name: %s\n" % field, (13, word))
                 self.assertNotIn("the type of", result.err)
 
     def test_parentheses_that_close_those_around_an_expression(self):
         for text in ("total > 0) OR (total > 5", "total) + (1", "1) FROM record WHERE (1", "total) -- "):
-            for line, number in (('          Big: { const: true, when: "%s" }\n', 13), ('          Big: { sql: "%s" }\n', 13)):
+            for line, number in (('          Big: { const: true, when: "%s" }\n', 13),
+                                 ('          Big: { sql: "%s" }\n', 13)):
                 with self.subTest(text=text, line=line):
                     self.faults(ENTITY + line % text, (number, ""))
             self.faults(ENTITY.replace("        fields:", '        where: "%s"\n        fields:' % text), (10, ""))
@@ -130,7 +133,8 @@ class Names(PlanTestCase):
         for option, name in (("--include", "custmer"), ("--exclude", "custmer"), ("--exclude", "Customer")):
             for command in ("check", "migrate"):
                 result = self.run_program(command, option, name, "shop.db", "copy.db", code=2)
-                self.assertIn("%s: the source has no table '%s'; did you mean 'customer'? [plan-invalid]" % (option, name), " ".join((result.out + result.err).split()))
+                self.assertIn("%s: the source has no table '%s'; did you mean 'customer'? [plan-invalid]" % (option,
+                    name), " ".join((result.out + result.err).split()))
         for option in ("include", "exclude"):
             self.faults(HEAD + option + ": [invoice, custmer, \"x*\"]\ntables: { c: { key: [id], from: customer } }\n",
                         (4, "%s: the source has no table 'custmer'; did you mean 'customer'?" % option))
@@ -178,9 +182,11 @@ class Form(PlanTestCase):
     def test_what_is_of_an_entity_beside_entities(self):
         """It would be of none of them: a condition there let all records through."""
         head = ENTITY[:ENTITY.index("    entities:")]
-        for line in ("size: 5", "where: id > 5", "when: id > 5", "nulls: keep", "match: { a: 1 }", "unnest: a", "distinct: true", "fields: { a: copy }"):
+        for line in ("size: 5", "where: id > 5", "when: id > 5", "nulls: keep", "match: { a: 1 }", "unnest: a",
+                     "distinct: true", "fields: { a: copy }"):
             with self.subTest(line):
-                self.faults(ENTITY.replace(head, head + "    %s\n" % line), (head.count("\n") + 1, "'%s'" % line.split(":")[0], "in each entity"))
+                self.faults(ENTITY.replace(head, head + "    %s\n" % line),
+                            (head.count("\n") + 1, "'%s'" % line.split(":")[0], "in each entity"))
 
     def test_duplicate_keys(self):
         self.faults(ENTITY + '          PK: "X"\n', ("13:11", "PK"), name="plan-syntax")

@@ -433,7 +433,9 @@ class Ledger(ResumeTestCase):
     def test_a_newer_format(self, target):
         self.start()
         if target.startswith("sqlite"):
-            self.execute(self.place, "UPDATE _transhume_ledger SET value = replace(value, '\"format\":3', '\"format\":99') WHERE name LIKE 'run/%/head';")
+            self.execute(self.place,
+                         "UPDATE _transhume_ledger SET value = replace(value, '\"format\":3', "
+                         "'\"format\":99') WHERE name LIKE 'run/%/head';")
         else:
             self.edit_format()
         self.refused_resume(5, "format-newer")
@@ -448,10 +450,12 @@ class Ledger(ResumeTestCase):
     def test_edited_in_sqlite(self):
         value = "UPDATE _transhume_ledger SET value = %s WHERE name LIKE 'run/%%/%s'"
         edits = ("DELETE FROM _transhume_ledger WHERE name LIKE 'run/%/chunks/%'", "DROP TABLE _transhume_ledger",
-                 value % ("'{'", "header/%"), value % ("'[]'", "header/%"), value % ("'well'", "status"), value % ("'{}'", "done/%"),
+                 value % ("'{'", "header/%"), value % ("'[]'", "header/%"), value % ("'well'", "status"),
+                 value % ("'{}'", "done/%"),
                  value % ("replace(value, '\"number\":2', '\"number\":3')", "chunks/%"),
                  value % ("replace(value, '\"stream\":0', '\"stream\":99')", "chunks/%"),
-                 "INSERT INTO _transhume_ledger SELECT replace(name, '/done/0', '/done/9'), version, value FROM _transhume_ledger "
+                 "INSERT INTO _transhume_ledger SELECT replace(name, '/done/0', '/done/9'), version, "
+                 "value FROM _transhume_ledger "
                  "WHERE name LIKE 'run/%/done/%' LIMIT 1",
                  value % ("replace(value, '\"epoch\":1', '\"epoch\":\"soon\"')", "leader"), value % ("'{}'", "leader"),
                  "UPDATE _transhume_ledger SET version = 'soon'")
@@ -471,13 +475,18 @@ class Ledger(ResumeTestCase):
                 self.target, self.place = "sqlite:copy.db", self.path("copy.db")
                 self.start()
                 self.run_program("resume")
-                count, = self.query(self.place, "SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'")[0]
-                run, = self.query(self.place, "SELECT value ->> 'run' FROM _transhume_ledger WHERE name LIKE 'runs/%'")[0]
-                self.execute(self.place, "DELETE FROM _transhume_ledger WHERE name LIKE 'run/%%/done/%%' AND CAST(substr(name, -10) AS INTEGER) %s;" % chunks)
+                count, = self.query(self.place,
+                                    "SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'")[0]
+                run, = self.query(self.place,
+                                  "SELECT value ->> 'run' FROM _transhume_ledger WHERE name LIKE 'runs/%'")[0]
+                self.execute(self.place,
+                             "DELETE FROM _transhume_ledger WHERE name LIKE 'run/%%/done/%%' AND CAST(substr(name, "
+                             "-10) AS INTEGER) %s;" % chunks)
                 left = count - 1 if chunks == "= 2" else 0
                 for command in (("resume",), ("rollback", "--run", run, "--confirm")):
                     result = self.run_program(*command, code=5)
-                    self.assertIn("the run is complete, but %d of its %d done marks are there [ledger-invalid]" % (left, count), result.err)
+                    self.assertIn("the run is complete, but %d of its %d done marks are there [ledger-invalid]" % (left,
+                        count), result.err)
 
     def test_edited_in_files(self):
         self.target, self.place = "dynamodb-json:out", self.path("out")
@@ -519,7 +528,10 @@ class Ledger(ResumeTestCase):
         self.assertGreater(refused, 1)
 
     def test_the_last_done_mark_in_files(self):
-        """Edited it is refused like any other; what a crash leaves of a record is not done: without its end, or with zeros in it."""
+        """
+        Edited it is refused like any other; what a crash leaves of a record is not done: without its end, or with zeros
+        in it.
+        """
         changes = (("edited", lambda head, body: head + body.replace(b'"chunk":', b'"chunk":1'), 5),
                    ("garbage", lambda head, body: head + b"garbage".ljust(len(body), b"!"), 5),
                    ("checksum", lambda head, body: bytes([head[0] ^ 1]) + head[1:] + body, 5),

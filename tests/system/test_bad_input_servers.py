@@ -1,7 +1,9 @@
-"""What goes wrong around a validation and a repair where a server keeps one side, or files the source: each is said in one clear line,
+"""What goes wrong around a validation and a repair where a server keeps one side, or files the source: each is said in
+one clear line,
 and none does harm.
 
-The same over targets that are files is in test_bad_input_validate. Here the verifier stands still (SIGSTOP) in the midst of reading while
+The same over targets that are files is in test_bad_input_validate. Here the verifier stands still (SIGSTOP) in the
+midst of reading while
 somebody comes in between.
 """
 import contextlib
@@ -105,7 +107,9 @@ class Mysql(Sql):
 
     @contextlib.contextmanager
     def read_only(self):
-        self.server.ask("", "CREATE OR REPLACE USER w@'127.0.0.1'; GRANT ALL ON `%s`.* TO w@'127.0.0.1'; SET GLOBAL read_only = 1" % self.name)
+        self.server.ask("",
+                        "CREATE OR REPLACE USER w@'127.0.0.1'; GRANT ALL ON `%s`.* TO w@'127.0.0.1'; "
+                        "SET GLOBAL read_only = 1" % self.name)
         yield ("shop.db", self.server.uri(self.name).replace("root@", "w@"))
         self.server.ask("", "SET GLOBAL read_only = 0")
 
@@ -139,7 +143,8 @@ class Dynamodb(dynamodb_case.DynamodbCase, Case):
 
     @contextlib.contextmanager
     def read_only(self):
-        for operation in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "CreateTable", "UpdateTable", "TransactWriteItems"):
+        for operation in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "CreateTable", "UpdateTable",
+                          "TransactWriteItems"):
             self.proxy.add("refuse", operation=operation, code="AccessDeniedException",
                            message="User: arn:aws:iam::1:user/x is not authorized to perform: dynamodb:" + operation)
         yield ()
@@ -164,7 +169,8 @@ class Target:
             self.assert_code(result, 0)  # one moment of it was compared
         elif result.code != 0:
             self.assertEqual([record["key"] for record in json.loads(result.out)["records"]], [{"id": 1499}])
-        self.assertEqual([(record["kind"], record["key"]) for record in self.report(code=1)["records"]], [("different", {"id": 1499})])
+        self.assertEqual([(record["kind"], record["key"]) for record in self.report(code=1)["records"]],
+                         [("different", {"id": 1499})])
         self.run_program("validate", "--repair")
         self.run_program("validate")
 
@@ -178,7 +184,8 @@ class Target:
         self.assert_said(self.run_program(*REPAIR, code=5), 5, r"\[plan-changed\]")
         self.assertEqual(self.held(), before)
         # meant: records that the plan selects no more are extra, and go only when that is said
-        self.assertEqual([record["kind"] for record in self.report("--plan", "transhume.yaml", code=1)["records"]], ["extra"] * 5)
+        self.assertEqual([record["kind"] for record in self.report("--plan", "transhume.yaml", code=1)["records"]],
+                         ["extra"] * 5)
         self.assertEqual(self.held(), before)
 
     def test_two_verifiers_at_once(self):
@@ -187,7 +194,8 @@ class Target:
         refused = self.run_program("validate", code=5)
         self.assert_said(refused, 5, r"\[run-held\]")
         self.assertIn(str(process.pid), refused.err)
-        self.run_program("validate", "--state", "other", "shop.db", self.place)  # its own folder: neither minds the other
+        # its own folder: neither minds the other
+        self.run_program("validate", "--state", "other", "shop.db", self.place)
         self.assert_code(self.go_on(process), 0)
 
     def test_a_repair_where_nothing_may_be_written(self):
@@ -223,14 +231,16 @@ class DynamodbTarget(Dynamodb, Target):
         result = self.go_on(process)
         self.assert_said(result, 3, "the target: sheep")
         self.assertIn("validate` again", result.err)
-        self.assertEqual([(row["name"], row["missing"]) for row in self.report(code=1)["entities"]], [("sheep", ROWS), ("wool", 0)])
+        self.assertEqual([(row["name"], row["missing"]) for row in self.report(code=1)["entities"]],
+                         [("sheep", ROWS), ("wool", 0)])
         self.run_program("validate", "--repair")
         self.run_program("validate")
 
 
 class Source:
     """The server's database is the source, and sqlite:copy.db the target."""
-    # A table that is being read can't be dropped until that is over; one that is not read yet makes the reader wait behind who drops it,
+    # A table that is being read can't be dropped until that is over; one that is not read yet makes the reader wait
+    # behind who drops it,
     # as long as it waits for locks.
     TABLES = ("sheep", "wool") if support.SOAK else ("sheep",)
 
@@ -307,7 +317,8 @@ class DynamodbSource(Dynamodb, Source):
     def plan(self):
         fields = "fields: { id: { column: id, cast: int64 }, w: { column: w, cast: text } }"
         return ("--plan", self.write("plan.yaml", "transhume: 1\nsource: none\ntarget: none\ntables:\n"
-                                     "  sheep: { key: [id], from: sheep, %s }\n  wool: { key: [id], from: wool, %s }\n" % (fields, fields)))
+                                     "  sheep: { key: [id], from: sheep, %s }\n  wool: { key: [id], from: wool, %s }\n"
+                                     % (fields, fields)))
 
 
 del FilesSource

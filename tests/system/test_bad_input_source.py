@@ -208,11 +208,13 @@ class Damaged(SourceTestCase):
             for target in ("dynamodb-json:out", "sqlite:copy.db"):
                 with self.subTest(rows=rows, target=target):
                     self.setUp()
-                    self.fails_then_resumes(self.rows_out_of_order, "--jobs", "2", "--no-express", "--chunk-rows", str(rows), target=target)
+                    self.fails_then_resumes(self.rows_out_of_order, "--jobs", "2", "--no-express", "--chunk-rows",
+                                            str(rows), target=target)
                     if target.startswith("sqlite"):
                         self.assert_same_sqlite(self.path("whole.db"), self.path("copy.db"))
                     else:
-                        self.assertEqual({t: len(items) for t, items in support.read_dynamodb_json(self.path("out")).items()},
+                        self.assertEqual({t: len(items)
+                                          for t, items in support.read_dynamodb_json(self.path("out")).items()},
                                          support.sqlite_counts(self.path("whole.db")))
 
     def test_cut_in_half(self):

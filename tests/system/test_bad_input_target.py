@@ -310,7 +310,8 @@ class TakenNames(TargetTestCase):
                    + ("  Aaa: " + fields % "ID" + "  aAa: " + fields % "n").replace("[id]", "{ partition: id }"))
         self.run_program("migrate", "--plan", "plan.yaml")
         items = support.read_dynamodb_json(self.path("out"))
-        self.assertEqual(items, {"Aaa": [{"id": {"N": "1"}, "ID": {"N": "2"}}], "aAa": [{"id": {"N": "1"}, "n": {"N": "2"}}]})
+        self.assertEqual(items, {"Aaa": [{"id": {"N": "1"}, "ID": {"N": "2"}}],
+                                 "aAa": [{"id": {"N": "1"}, "n": {"N": "2"}}]})
 
     def test_in_the_target(self):
         for before in ("CREATE TABLE ix(a);", "CREATE TABLE o(a); CREATE INDEX IX ON o(a);",

@@ -1,6 +1,7 @@
 """What goes wrong around a validation, a repair and a rollback: each is said in one clear line, and none does harm.
 
-Every case runs over a database and over folders of files; what is not here is in test_validate, test_rollback and test_report.
+Every case runs over a database and over folders of files; what is not here is in test_validate, test_rollback and
+test_report.
 """
 import glob
 import json
@@ -19,7 +20,9 @@ ROWS = 12000
 
 
 def make(path, rows=ROWS):
-    support.make_sqlite(path, "CREATE TABLE t(id INTEGER PRIMARY KEY, w TEXT); CREATE TABLE k(c TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;"
+    support.make_sqlite(path,
+                        "CREATE TABLE t(id INTEGER PRIMARY KEY, w TEXT); CREATE TABLE k(c TEXT PRIMARY KEY, "
+                        "n INTEGER) WITHOUT ROWID;"
                         "INSERT INTO k VALUES ('a', 1), ('B', 2), ('b', 3)")
     db = sqlite3.connect(path)
     db.executemany("INSERT INTO t VALUES (?,?)", [(i, "name %d" % i) for i in range(1, rows + 1)])
@@ -50,7 +53,8 @@ class BadInput(refusals.TestCase):
 
     def begun(self, *arguments):
         """A validation that takes seconds, when it has begun to read."""
-        process = support.start("validate", "--json", "--rows-per-second", 2000 if support.UNDER_VALGRIND else 9000, *arguments, cwd=self.folder)
+        process = support.start("validate", "--json", "--rows-per-second", 2000 if support.UNDER_VALGRIND else 9000,
+                                *arguments, cwd=self.folder)
         deadline = time.monotonic() + 30 * support.PATIENCE
         while not os.path.exists(self.path(".transhume", "validate.jsonl")) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -92,7 +96,8 @@ class BadInput(refusals.TestCase):
             db.close()
             self.assertEqual(support.finish(process).code, 0)
             refused = self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=5)
-            self.assertRegex(self.first_error(refused), r"shop\.db: its tables are not those that run \S+ copied: one came, went")
+            self.assertRegex(self.first_error(refused),
+                             r"shop\.db: its tables are not those that run \S+ copied: one came, went")
             os.unlink(self.path("shop.db"))
             refused = self.run_program("validate", "--repair", code=2)
             self.assertIn("[source-missing]", refused.err)
@@ -100,7 +105,8 @@ class BadInput(refusals.TestCase):
 
     def test_a_folder_of_items_dropped_in_mid_validate(self):
         support.make_sqlite(self.path("shop.db"), "CREATE TABLE things(id INTEGER PRIMARY KEY, w TEXT);"
-                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO things SELECT i, 'name ' || i FROM n" % ROWS)
+                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO "
+                            "things SELECT i, 'name ' || i FROM n" % ROWS)
         self.run_program("migrate", "-q", "--state", "begin", "--chunk-rows", 1000, "shop.db", "dynamodb-json:in")
         for target in ("dynamodb-json:out", "jsonl:out"):
             with self.subTest(target=target):
@@ -127,9 +133,13 @@ class BadInput(refusals.TestCase):
                 shutil.rmtree(self.path(".transhume"))
 
     def test_tables_of_the_run_that_are_left_out(self):
-        """The source is as it was: it is the option that makes the difference, also where a foreign key leads to what is left out."""
+        """
+        The source is as it was: it is the option that makes the difference, also where a foreign key leads to what is
+        left out.
+        """
         support.make_sqlite(self.path("two.db"), "CREATE TABLE a(id INTEGER PRIMARY KEY); INSERT INTO a VALUES (1);"
-                            "CREATE TABLE b(id INTEGER PRIMARY KEY, a INTEGER REFERENCES a(id)); CREATE TABLE c(id INTEGER PRIMARY KEY)")
+                            "CREATE TABLE b(id INTEGER PRIMARY KEY, a INTEGER REFERENCES a(id)); "
+                            "CREATE TABLE c(id INTEGER PRIMARY KEY)")
         for target in ("two_copy.db", "jsonl:two_copy"):
             self.run_program("migrate", "-q", "--state", "two", "two.db", target)
             for option, table in (("--include", "a"), ("--include", "b"), ("--exclude", "c"), ("--exclude", "a")):
@@ -139,7 +149,8 @@ class BadInput(refusals.TestCase):
                 self.run_program("validate", "--state", "two", option, table, "two.db", target)
             self.run_program("validate", "--state", "two")
             support.make_sqlite(self.path("two.db"), "ALTER TABLE a ADD n%d" % len(target))
-            self.assertRegex(self.first_error(self.run_program("validate", "--state", "two", "--include", "a", code=5)), "its tables are not those")
+            self.assertRegex(self.first_error(self.run_program("validate", "--state", "two", "--include", "a", code=5)),
+                             "its tables are not those")
 
     def test_a_plan_changed_since_the_run(self):
         for target in self.each_target(rows=20):
@@ -147,7 +158,8 @@ class BadInput(refusals.TestCase):
             shutil.rmtree(self.path("out"), ignore_errors=True)
             if os.path.exists(self.path("copy.db")):
                 os.unlink(self.path("copy.db"))
-            plan = ("transhume: 1\nsource: sqlite:shop.db\ntarget: %s\ntables:\n  t:\n    key: [id]\n    entities:\n      t:\n"
+            plan = ("transhume: 1\nsource: sqlite:shop.db\ntarget: %s\ntables:\n  t:\n    key: [id]\n    entities:\n  "
+                    "    t:\n"
                     "        from: t\n        where: \"id <= %d\"\n        fields: { \"*\": copy }\n")
             self.write("transhume.yaml", plan % (target, 15))
             self.run_program("migrate", "-q")
@@ -195,7 +207,8 @@ class BadInput(refusals.TestCase):
             refused = self.run_program("validate", code=5)
             self.assertIn("[run-held]", refused.err)
             self.assertIn(str(process.pid), refused.err)
-            self.run_program("validate", "--state", "other", "shop.db", target)  # its own folder: neither minds the other
+            # its own folder: neither minds the other
+            self.run_program("validate", "--state", "other", "shop.db", target)
             self.assertEqual(support.finish(process).code, 0)
             shutil.rmtree(self.path("other"))
 
@@ -214,7 +227,8 @@ class BadInput(refusals.TestCase):
                 with open(path, "w", encoding="utf-8") as file:
                     file.write(text.replace("name 7", "other"))
             before = self.held()
-            if subprocess.run(["mount", "--bind", "-o", "ro", place, place], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            if subprocess.run(["mount", "--bind", "-o", "ro", place, place], stderr=subprocess.DEVNULL,
+                              check=False).returncode != 0:
                 self.skipTest("nothing can be mounted here")
             try:
                 subprocess.run(["mount", "-o", "remount,ro,bind", place], check=True)
@@ -230,16 +244,21 @@ class BadInput(refusals.TestCase):
             self.run_program("validate")
 
     def test_keys_that_compare_differently(self):
-        """A NOCASE key takes one of 'B' and 'b'; what is only written otherwise is missing and extra, and repaired as such."""
+        """
+        A NOCASE key takes one of 'B' and 'b'; what is only written otherwise is missing and extra, and repaired as
+        such.
+        """
         make(self.path("shop.db"), 5)
-        support.make_sqlite(self.path("copy.db"), "CREATE TABLE k(c TEXT COLLATE NOCASE PRIMARY KEY, n INTEGER) WITHOUT ROWID")
+        support.make_sqlite(self.path("copy.db"),
+                            "CREATE TABLE k(c TEXT COLLATE NOCASE PRIMARY KEY, n INTEGER) WITHOUT ROWID")
         self.run_program("migrate", "-q", "--include", "k", "shop.db", "copy.db", code=1)
         report = json.loads(self.run_program("validate", "--json", code=1).out)
         self.assertEqual((report["entities"][0]["rejected"], report["rejects_missing"], report["records"]), (1, 1, []))
         db = sqlite3.connect(self.path("copy.db"), isolation_level=None)
         db.execute("UPDATE k SET c = 'A' WHERE c = 'a'")
         report = json.loads(self.run_program("validate", "--json", code=1).out)
-        self.assertEqual(sorted((record["kind"], record["key"]["c"]) for record in report["records"]), [("extra", "A"), ("missing", "a")])
+        self.assertEqual(sorted((record["kind"], record["key"]["c"]) for record in report["records"]),
+                         [("extra", "A"), ("missing", "a")])
         self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=1)  # 'b' stays a reject
         self.assertEqual(json.loads(self.run_program("validate", "--json", code=1).out)["rejects_missing"], 1)
         self.assertEqual(db.execute("SELECT c, n FROM k ORDER BY n").fetchall(), [("a", 1), ("B", 2)])

@@ -1,4 +1,7 @@
-"""What the benches make of runs: one table, the fastest of the others, and an exit code that tells a missed mark from a bench that can't run."""
+"""
+What the benches make of runs: one table, the fastest of the others, and an exit code that tells a missed mark from a
+bench that can't run.
+"""
 import contextlib
 import importlib.machinery
 import importlib.util
@@ -70,7 +73,8 @@ class Pair(sql_pairs.Pair):
 class Fastest(unittest.TestCase):
     def tell(self, *rivals):
         """`rivals`: (name, seconds)."""
-        row, = Pair().tell_fastest([a_run(3), a_run(3), a_run(30)], [(Peer(name, "", []), [a_run(seconds)]) for name, seconds in rivals])
+        row, = Pair().tell_fastest([a_run(3), a_run(3), a_run(30)],
+                                   [(Peer(name, "", []), [a_run(seconds)]) for name, seconds in rivals])
         return row
 
     def test_it_is_the_mark_s(self):
@@ -83,7 +87,8 @@ class Fastest(unittest.TestCase):
         self.assertIsNone(self.tell().ok)
 
     def test_slow_and_failing_peers_are_not_run_for_ever(self):
-        for runs, failed, enough in (([], None, False), ([], (1, "no"), False), ([], (2, "no"), True), ([a_run(7)], None, False),
+        for runs, failed, enough in (([], None, False), ([], (1, "no"), False), ([], (2, "no"), True),
+                                     ([a_run(7)], None, False),
                                      ([a_run(9)], None, True), ([a_run(7)], (2, "no"), False)):
             self.assertEqual(Pair.is_enough(runs, failed, [a_run(1)]), enough, (runs, failed))
 
@@ -92,7 +97,8 @@ class Arrived(unittest.TestCase):
     def test_values_types_and_keys_are_told(self):
         pair = sql_pairs.SqliteToPostgres()
         pair.true_sums = [str(number) for number in range(9)]
-        for sums, types, told in ((pair.true_sums, ["id bigint, r real", "8", "1"], "every value as in the source; NOT NULL of 8 columns; its key; id bigint, r real"),
+        for sums, types, told in ((pair.true_sums, ["id bigint, r real", "8", "1"],
+                                   "every value as in the source; NOT NULL of 8 columns; its key; id bigint, r real"),
                                   (["0", "1", "x", "3", "4", "5", "y", "7", "8"], ["id bigint", "0", "0"],
                                    "other values than the source's in b, r; NOT NULL of 0 columns; no key; id bigint")):
             target = mock.Mock(ask=mock.Mock(side_effect=[[sums], [types]]))

@@ -1,4 +1,6 @@
-"""Foreign keys that not every record obeys: named, counted, and told by the exit status, in each target that has them."""
+"""
+Foreign keys that not every record obeys: named, counted, and told by the exit status, in each target that has them.
+"""
 import json
 import os
 import re
@@ -119,18 +121,24 @@ def refused(ask):
 
 
 class Refused:
-    """Keys that the server does not make of what the plan says: SQLite compares a number with another one of any kind."""
+    """
+    Keys that the server does not make of what the plan says: SQLite compares a number with another one of any kind.
+    """
     one_database_each = True
 
     def test_kinds_that_the_server_does_not_compare_are_told_before(self):
-        """Each kind that refers to each: those told are refused by the server, and those not told are there in the end or counted."""
+        """
+        Each kind that refers to each: those told are refused by the server, and those not told are there in the end or
+        counted.
+        """
         script = "".join("CREATE TABLE p%d(id %s PRIMARY KEY);" % (number, kind) for number, kind in enumerate(KINDS))
         script += "CREATE TABLE c(id INTEGER PRIMARY KEY, %s);" % ", ".join(
             "k%d_%d %s REFERENCES p%d(id)" % (number, parent, kind, parent)
             for number, kind in enumerate(KINDS) for parent in range(len(KINDS)))
         path, target = support.make_sqlite(self.path("kinds.db"), script), self.target()
         notes = json.loads(self.run_program("check", "--json", path, target).out)["notes"]
-        told = {tuple(re.search(r" the foreign key to p(\d+) is not carried: k(\d+)_", note).group(2, 1)) for note in notes if "compare" in note}
+        told = {tuple(re.search(r" the foreign key to p(\d+) is not carried: k(\d+)_", note).group(2, 1))
+                for note in notes if "compare" in note}
         result = support.transhume("migrate", "--json", path, target, cwd=self.folder)
         broken = json.loads(result.out)["broken_references"]
         self.assertEqual(result.code, 1 if broken else 0, result.err)
@@ -138,7 +146,8 @@ class Refused:
         self.assertEqual(len(made) + len(told) + broken, len(KINDS) ** 2)
         self.assertEqual(made & told, set())
         for child, parent in told:
-            self.assertIsNotNone(self.refusal(target, "ALTER TABLE c ADD FOREIGN KEY (k%s_%s) REFERENCES p%s(id)" % (child, parent, parent)),
+            self.assertIsNotNone(self.refusal(target, "ALTER TABLE c ADD FOREIGN KEY (k%s_%s) REFERENCES p%s(id)"
+                                              % (child, parent, parent)),
                                  (KINDS[int(child)], KINDS[int(parent)]))
         self.assertGreater(len(told), 30)
         self.run_program("check", "--strict", path, self.target(), code=5)
@@ -155,7 +164,8 @@ tables:
 """)
         target = self.target()
         notes = json.loads(self.run_program("check", "--json", "--plan", "asks.yaml", path, target).out)["notes"]
-        said = "child: the target may refuse the foreign key to parent, which the plan asks for: parent_id is text and id there int64"
+        said = ("child: the target may refuse the foreign key to parent, which the plan asks for: parent_id is text "
+                "and id there int64")
         self.assertEqual([note.partition(", which it does")[0] for note in notes if "foreign key" in note], [said])
         result = self.run_program("migrate", "--json", "--plan", "asks.yaml", path, target, code=1)
         self.assertEqual(json.loads(result.out)["broken_references"], 1)
@@ -176,10 +186,12 @@ INSERT INTO parent VALUES (1, 'a'); INSERT INTO child VALUES (1, 1.0, 1), (2, NU
                 self.assertEqual(self.rows(target), 2)
 
     def test_one_beside_records_without_a_partner(self):
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, parent_id REAL REFERENCES parent(id))")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE odd(id INTEGER PRIMARY KEY, parent_id REAL REFERENCES parent(id))")
         for options, broken in ((), 2), (("--broken-references", "reject"), 1):
             with self.subTest(options):
-                result = self.run_program("migrate", "--json", "--state", "state%d" % broken, *options, "source.db", self.target(), code=1)
+                result = self.run_program("migrate", "--json", "--state", "state%d" % broken, *options, "source.db",
+                                          self.target(), code=1)
                 self.assertEqual(json.loads(result.out)["broken_references"], broken)
                 self.assertEqual(result.err.count("odd: the foreign key to parent is not made"), 1, result.err)
 
@@ -205,7 +217,9 @@ SELECT (regexp_match(pg_get_constraintdef(oid), '\(k(\d+)_'))[1], substr(confrel
     def test_a_key_that_the_source_did_not_check_either(self):
         """Such a copy is as good as its source."""
         source, target = self.server.database(), self.server.database()
-        self.server.psql(source, "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int); INSERT INTO c VALUES (1, 5);"
+        self.server.psql(source,
+                         "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int); "
+                         "INSERT INTO c VALUES (1, 5);"
                                  "ALTER TABLE c ADD CONSTRAINT c_p FOREIGN KEY (p_id) REFERENCES p NOT VALID")
         result = self.run_program("migrate", "--json", self.server.uri(source), self.server.uri(target))
         self.assertEqual(json.loads(result.out)["broken_references"], 0)
@@ -232,7 +246,9 @@ WHERE referenced_table_name IS NOT NULL AND table_schema = database()""")}
         return refused(lambda: self.server.ask(target.rsplit("/", 1)[1], sql))
 
     def test_partners_that_are_not_unique(self):
-        """InnoDB lets a key refer to any index; nobody else does, and SQLite then refuses every write of either table."""
+        """
+        InnoDB lets a key refer to any index; nobody else does, and SQLite then refuses every write of either table.
+        """
         source = self.server.database()
         self.server.ask(source, """
 CREATE TABLE p (id INT PRIMARY KEY, code INT, a INT NOT NULL, b INT NOT NULL, KEY (code), UNIQUE (a, b));
@@ -245,7 +261,8 @@ INSERT INTO p VALUES (1, 5, 1, 2), (2, 5, 1, 3), (3, 6, 2, 9); INSERT INTO c VAL
             with self.subTest(target):
                 notes = json.loads(self.run_program("check", "--json", self.server.uri(source), target).out)["notes"]
                 self.assertEqual(notes.count(told), left, notes)
-                result = self.run_program("migrate", "--json", "--state", "state" + target[:2], self.server.uri(source), target)
+                result = self.run_program("migrate", "--json", "--state", "state" + target[:2], self.server.uri(source),
+                                          target)
                 self.assertEqual(json.loads(result.out)["broken_references"], 0)
         db = sqlite3.connect(self.path("kept.db"))
         db.execute("PRAGMA foreign_keys = ON")
@@ -259,10 +276,14 @@ INSERT INTO p VALUES (1, 5, 1, 2), (2, 5, 1, 3), (3, 6, 2, 9); INSERT INTO c VAL
 
 
 class SqliteCheck(support.TestCase):
-    """The check of foreign keys in a copy can't be made: only where the keys themselves are the reason it is a warning."""
+    """
+    The check of foreign keys in a copy can't be made: only where the keys themselves are the reason it is a warning.
+    """
 
     def test_a_parent_without_a_key_or_none_at_all(self):
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE p(a); CREATE TABLE c(a REFERENCES p(a)); CREATE TABLE d(a REFERENCES gone(a));"
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE p(a); CREATE TABLE c(a REFERENCES p(a)); "
+                            "CREATE TABLE d(a REFERENCES gone(a));"
                             "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1); INSERT INTO d VALUES (NULL);")
         result = self.run_program("migrate", "source.db", "sqlite:copy.db")
         self.assertIn("warning: table c: its foreign keys can't be checked: foreign key mismatch", result.err)
@@ -287,7 +308,8 @@ class SqliteCheck(support.TestCase):
         result = support.finish(run)
         self.assert_code(result, 3)
         self.assertNotIn("warning: ", result.err)
-        self.assertIn("error: copy.db: its foreign keys can't be checked: database disk image is malformed [target-invalid]", result.err)
+        self.assertIn("error: copy.db: its foreign keys can't be checked: database disk image is malformed "
+                      "[target-invalid]", result.err)
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,4 +1,6 @@
-"""The C library: its example, compiled against what `make install` puts there, runs plans; failures have their parts."""
+"""
+The C library: its example, compiled against what `make install` puts there, runs plans; failures have their parts.
+"""
 import json
 import os
 import shutil
@@ -10,8 +12,10 @@ import unittest
 import support
 
 EXAMPLE = os.path.join(support.ROOT, "examples", "run_plan.c")
-PLAN = "transhume: 1\nsource: shop.db\ntarget: copy.db\ntables:\n  item: { entities: { item: { from: item, fields: { \"*\": copy } } } }\n"
-# Prints an object for each event and one for the result, stops the run at the first chunk if told so, and ends with the status.
+PLAN = ("transhume: 1\nsource: shop.db\ntarget: copy.db\ntables:\n  item: { entities: { item: { from: item, "
+        "fields: { \"*\": copy } } } }\n")
+# Prints an object for each event and one for the result, stops the run at the first chunk if told so, and ends with the
+# status.
 PROBE = r"""
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,12 +50,16 @@ class Library(support.TestCase):
         super().setUpClass()
         cls.root = tempfile.mkdtemp(prefix="library-")
         cls.addClassCleanup(shutil.rmtree, cls.root)
-        subprocess.run(["meson", "install", "-C", support.BUILD, "--no-rebuild", "--quiet", "--destdir", cls.root], check=True,
+        subprocess.run(["meson", "install", "-C", support.BUILD, "--no-rebuild", "--quiet", "--destdir", cls.root],
+                       check=True,
                        stdout=subprocess.DEVNULL)
-        [module] = [os.path.join(place, name) for place, _, names in os.walk(cls.root) for name in names if name == "transhume.pc"]
+        [module] = [os.path.join(place, name) for place, _, names in os.walk(cls.root) for name in names
+                    if name == "transhume.pc"]
         cls.libraries = os.path.dirname(os.path.dirname(module))
-        cls.flags = subprocess.run(["pkg-config", "--cflags", "--libs", "transhume"], check=True, text=True, stdout=subprocess.PIPE,
-                                   env=dict(os.environ, PKG_CONFIG_PATH=os.path.dirname(module), PKG_CONFIG_SYSROOT_DIR=cls.root)).stdout.split()
+        cls.flags = subprocess.run(["pkg-config", "--cflags", "--libs", "transhume"], check=True, text=True,
+                                   stdout=subprocess.PIPE,
+                                   env=dict(os.environ, PKG_CONFIG_PATH=os.path.dirname(module),
+                                            PKG_CONFIG_SYSROOT_DIR=cls.root)).stdout.split()
         with open(os.path.join(cls.root, "probe.c"), "w", encoding="ascii") as file:
             file.write(PROBE)
         cls.compile(EXAMPLE, "run_plan", "-std=c17")
@@ -61,7 +69,8 @@ class Library(support.TestCase):
     def compile(cls, source, name, *flags):
         sanitizer = os.environ.get("TRANSHUME_SANITIZE", "")
         more = ["-fsanitize=" + sanitizer] if sanitizer not in ("", "valgrind") else []
-        subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", *flags, *more, "-o", os.path.join(cls.root, name), source, *cls.flags,
+        subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", *flags, *more, "-o", os.path.join(cls.root, name), source,
+                        *cls.flags,
                         "-Wl,-rpath," + cls.libraries], check=True)
 
     def setUp(self):
@@ -78,16 +87,21 @@ class Library(support.TestCase):
         return found
 
     def probe(self, *arguments, program=support.PROGRAM, stops=False, env=None):
-        done = subprocess.run([os.path.join(self.root, "probe"), program, self.folder, "s" if stops else "-", *arguments], text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60 * support.PATIENCE, env=dict(os.environ, **(env or {})))
+        done = subprocess.run([os.path.join(self.root, "probe"), program, self.folder, "s" if stops else "-",
+                               *arguments], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60 * support.PATIENCE,
+                              env=dict(os.environ, **(env or {})))
         run, code, shown, message, hint, counts, *rest = done.stderr.split("\n")
-        parts = {"run": run, "code": code, "object": shown, "message": message, "hint": hint, "counts": counts, "json": "\n".join(rest)}
+        parts = {"run": run, "code": code, "object": shown, "message": message, "hint": hint, "counts": counts,
+                 "json": "\n".join(rest)}
         return done.returncode, [line.split() for line in done.stdout.splitlines()], parts
 
     def test_the_example_runs_a_plan(self):
         self.write("shop.yaml", PLAN)
-        done = subprocess.run([os.path.join(self.root, "run_plan"), "shop.yaml"], cwd=self.folder, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=dict(os.environ, TRANSHUME=support.PROGRAM), timeout=60 * support.PATIENCE)
+        done = subprocess.run([os.path.join(self.root, "run_plan"), "shop.yaml"], cwd=self.folder, text=True,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=dict(os.environ, TRANSHUME=support.PROGRAM),
+                              timeout=60 * support.PATIENCE)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout, "run %s: 2000 records written, 0 rejected\n" % self.run_id())
         self.assertIn("2000 of 2000 records", done.stderr)
@@ -109,10 +123,12 @@ class Library(support.TestCase):
         code, _, parts = self.probe("migrate", "shop.db")
         self.assertEqual((code, parts["code"]), (2, "usage"))
         code, _, parts = self.probe("migrate", program=self.path("none"))
-        self.assertEqual((code, parts["code"], parts["object"], parts["json"]), (2, "program-missing", self.path("none"), ""))
+        self.assertEqual((code, parts["code"], parts["object"], parts["json"]),
+                         (2, "program-missing", self.path("none"), ""))
 
     def test_killed_and_stopped_runs_are_resumed(self):
-        code, _, parts = self.probe("migrate", "shop.db", "copy.db", "--chunk-rows", "100", env={"TRANSHUME_FAILPOINT": "sqlite.before_commit:kill:5"})
+        code, _, parts = self.probe("migrate", "shop.db", "copy.db", "--chunk-rows", "100",
+                                    env={"TRANSHUME_FAILPOINT": "sqlite.before_commit:kill:5"})
         self.assertEqual((code, parts["code"]), (3, "program-ended"))
         code, _, parts = self.probe("resume", stops=True, env={"TRANSHUME_FAILPOINT": "sqlite.before_commit:sleep:0"})
         self.assertEqual(code, 4)
@@ -127,7 +143,8 @@ class Library(support.TestCase):
 
     def test_nothing_but_the_interface_is_exported(self):
         path = os.path.join(self.libraries, "libtranshume.so.0")
-        names = subprocess.run(["nm", "-D", "--defined-only", path], check=True, text=True, stdout=subprocess.PIPE).stdout.split()[2::3]
+        names = subprocess.run(["nm", "-D", "--defined-only", path], check=True, text=True,
+                               stdout=subprocess.PIPE).stdout.split()[2::3]
         self.assertGreater(len(names), 8)
         for name in names:
             self.assertRegex(name, r"\Atranshume_")

@@ -15,9 +15,11 @@ TYPES = """CREATE TYPE street (name text, number int)
 CREATE TYPE address (street frozen<street>, city text, phones list<text>)
 CREATE TYPE "Loose" (x int, y text)
 CREATE TYPE unused (x int)"""
-OPTIONS = {"gc_grace_seconds": 4321, "default_time_to_live": 86400000, "comment": "it's 'all'", "speculative_retry": "95p", "bloom_filter_fp_chance": 0.05,
+OPTIONS = {"gc_grace_seconds": 4321, "default_time_to_live": 86400000, "comment": "it's 'all'",
+           "speculative_retry": "95p", "bloom_filter_fp_chance": 0.05,
            "memtable_flush_period_in_ms": 3600000, "min_index_interval": 256}
-MAPS = {"compaction": {"class": "LeveledCompactionStrategy", "sstable_size_in_mb": "80"}, "caching": {"keys": "NONE", "rows_per_partition": "10"},
+MAPS = {"compaction": {"class": "LeveledCompactionStrategy", "sstable_size_in_mb": "80"},
+        "caching": {"keys": "NONE", "rows_per_partition": "10"},
         "compression": {"class": "DeflateCompressor", "chunk_length_in_kb": "32"}}
 EVERYTHING = """CREATE TABLE everything (a int, b text, c int, d date, s text static, m int static, home frozen<address>, homes map<text, frozen<address>>,
  loose "Loose", pair frozen<tuple<int, frozen<street>>>, v int, PRIMARY KEY ((a, b), c, d)) WITH CLUSTERING ORDER BY (c DESC, d ASC)"""
@@ -47,24 +49,33 @@ class Copies(support.TestCase):
         return self.server.ask(self.keyspace, cql, *values)
 
     def schema(self, keyspace, columns, table):
-        return sorted(self.server.ask("system_schema", "SELECT %s FROM %s WHERE keyspace_name = %%s" % (columns, table), keyspace))
+        return sorted(self.server.ask("system_schema", "SELECT %s FROM %s WHERE keyspace_name = %%s" % (columns, table),
+                                      keyspace))
 
     def types(self, keyspace=None):
-        return [(row[0], list(row[1]), list(row[2])) for row in self.schema(keyspace or self.keyspace, "type_name, field_names, field_types", "types")]
+        return [(row[0], list(row[1]), list(row[2])) for row in self.schema(keyspace or self.keyspace,
+                                                                            "type_name, field_names, field_types",
+                                                                            "types")]
 
     def options(self, keyspace):
         names = sorted(OPTIONS) + sorted(MAPS)
-        rows = self.server.ask("system_schema", "SELECT %s FROM tables WHERE keyspace_name = %%s AND table_name = 'everything'" % ", ".join(names), keyspace)
+        rows = self.server.ask("system_schema",
+                               "SELECT %s FROM tables WHERE keyspace_name = %%s AND table_name = 'everything'"
+                               % ", ".join(names), keyspace)
         return dict(zip(names, (dict(value) if hasattr(value, "items") else value for value in rows[0])))
 
     def fill_everything(self):
         for statement in TYPES.split("\n"):
             self.server.ask(self.first, statement)
-        options = " AND ".join("%s = %s" % (name, quoted(value)) for name, value in list(OPTIONS.items()) + list(MAPS.items()))
+        options = " AND ".join("%s = %s" % (name, quoted(value))
+                               for name, value in list(OPTIONS.items()) + list(MAPS.items()))
         self.server.ask(self.first, EVERYTHING + " AND " + options)
         for number in range(6):
-            self.server.ask(self.first, "INSERT INTO everything (a, b, c, d, s, m, home, homes, loose, pair, v) VALUES (%d, 'b', %d, '2024-02-29', 'static %d', %d, "
-                            "%s, {'first': %s}, {x: %d, y: null}, (1, {name: 'Low', number: 2}), 5)" % (number // 3, number, number // 3, number // 3, HOME, HOME, number))
+            self.server.ask(self.first,
+                            "INSERT INTO everything (a, b, c, d, s, m, home, homes, loose, pair, v) VALUES (%d, 'b', "
+                            "%d, '2024-02-29', 'static %d', %d, "
+                            "%s, {'first': %s}, {x: %d, y: null}, (1, {name: 'Low', number: 2}), 5)" % (number // 3,
+                                number, number // 3, number // 3, HOME, HOME, number))
         self.server.ask(self.first, "INSERT INTO everything (a, b, c, d) VALUES (1, 'b', 100, '2024-03-01')")
         self.server.ask(self.first, "INSERT INTO everything (a, b, s, m) VALUES (9, 'no rows', 'alone', 3)")
 
@@ -80,7 +91,8 @@ class Copies(support.TestCase):
         self.assertEqual(self.rows(self.keyspace), self.rows(self.first))
         self.assertEqual(len(self.rows(self.keyspace)), 8)
         columns = "table_name, column_name, clustering_order, kind, position, type"
-        self.assertEqual([row for row in self.schema(self.keyspace, columns, "columns") if row[0] == "everything"], self.schema(self.first, columns, "columns"))
+        self.assertEqual([row for row in self.schema(self.keyspace, columns, "columns") if row[0] == "everything"],
+                         self.schema(self.first, columns, "columns"))
         self.assertEqual(self.types(), [row for row in self.types(self.first) if row[0] != "unused"])
         self.assertEqual(self.options(self.keyspace), self.options(self.first))
         self.assertEqual(self.options(self.keyspace)["comment"], "it's 'all'")
@@ -115,18 +127,21 @@ class Copies(support.TestCase):
         self.ask("CREATE TYPE street (name text, number bigint)")
         for command in ("check", "migrate"):
             result = self.run_program(command, self.server.uri(self.first), self.uri(), code=2)
-            self.assertIn("the type street is there as (name text, number bigint), and is to be (name text, number int)", " ".join((result.out + result.err).split()))
+            self.assertIn("the type street is there as (name text, number bigint), and is to be (name text, "
+                          "number int)", " ".join((result.out + result.err).split()))
         self.assertEqual(self.schema(self.keyspace, "table_name", "tables"), [])
 
     # --- by a plan
 
     def plan(self, source, text, **values):
-        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: \"%s\"\n%s" % (source, values.pop("target", None) or self.uri(), text))
+        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: \"%s\"\n%s" % (source,
+            values.pop("target", None) or self.uri(), text))
 
     def test_types_and_options_of_a_plan(self):
         os.mkdir(self.path("in"))
         home = {"street": "High", "city": "Oslo", "phones": ["1", "2"], "since": "2024-02-29"}
-        records = [{"id": 1, "home": home, "others": [home, {"city": "Rome"}], "named": {"work": home}, "text": json.dumps(home), "street": "Low"},
+        records = [{"id": 1, "home": home, "others": [home, {"city": "Rome"}], "named": {"work": home},
+                    "text": json.dumps(home), "street": "Low"},
                    {"id": 2, "home": {"city": "Bergen"}, "others": None, "street": "Mid"},
                    {"id": 3, "home": {"city": "Paris", "planet": "Earth"}, "street": "Top"},
                    {"id": 4, "home": None, "street": None}]
@@ -158,17 +173,23 @@ tables:
         result = self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "1", code=1)
         rows = {row[0]: row[1:] for row in self.ask("SELECT id, home, others, named, text, made, last FROM person")}
         whole = ("High", "Oslo", ["1", "2"], "2024-02-29")
-        plain = lambda value: value and (value.street, value.city, value.phones and list(value.phones), value.since and str(value.since))
+        plain = lambda value: value and (value.street, value.city, value.phones and list(value.phones),
+                                         value.since and str(value.since))
         self.assertEqual(sorted(rows), [1, 2, 4])
-        self.assertEqual([plain(rows[1][0]), [plain(item) for item in rows[1][1]], plain(rows[1][2]["work"]), plain(rows[1][3]), plain(rows[1][4])],
+        self.assertEqual([plain(rows[1][0]), [plain(item) for item in rows[1][1]], plain(rows[1][2]["work"]),
+                          plain(rows[1][3]), plain(rows[1][4])],
                          [whole, [whole, (None, "Rome", None, None)], whole, whole, ("Low", "Nowhere", None, None)])
         self.assertEqual((plain(rows[1][5].place), rows[1][5].times), (whole, 1))
-        self.assertEqual((plain(rows[2][0]), rows[2][1], plain(rows[2][4])), ((None, "Bergen", None, None), None, ("Mid", "Nowhere", None, None)))
+        self.assertEqual((plain(rows[2][0]), rows[2][1], plain(rows[2][4])),
+                         ((None, "Bergen", None, None), None, ("Mid", "Nowhere", None, None)))
         self.assertEqual((rows[4][0], rows[4][5].place), (None, None))
         self.assertIn('the user-defined type address has no field "planet"', self.rejects())
-        kept = self.server.ask("system_schema", "SELECT compaction, gc_grace_seconds, comment, bloom_filter_fp_chance FROM tables WHERE keyspace_name = %s AND "
+        kept = self.server.ask("system_schema",
+                               "SELECT compaction, gc_grace_seconds, comment, bloom_filter_fp_chance FROM tables WHERE "
+                               "keyspace_name = %s AND "
                                "table_name = 'person'", self.keyspace)[0]
-        self.assertEqual((kept[0]["class"].split(".")[-1], kept[0]["sstable_size_in_mb"], kept[1:]), ("LeveledCompactionStrategy", "90", (86400, "it's", 0.2)))
+        self.assertEqual((kept[0]["class"].split(".")[-1], kept[0]["sstable_size_in_mb"], kept[1:]),
+                         ("LeveledCompactionStrategy", "90", (86400, "it's", 0.2)))
         self.assertIn("person", result.out)
         self.run_program("validate", "--plan", "plan.yaml", code=1)  # the reject is missing
         self.run_program("rollback", "--plan", "plan.yaml", "--confirm", "--run", self.run_id())
@@ -184,10 +205,12 @@ tables:
         return "".join(found)
 
     def test_what_a_plan_can_not_have(self):
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '{}')")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '{}')")
         table = "tables:\n  t: { key: { partition: id }, from: t, fields: { \"*\": copy }%s }\n"
         for name, text, words, options in (
-                ("none", "udts: { a: { x: int } }\n" + table % "", "no types that are made of fields", {"target": "sqlite:target.db"}),
+                ("none", "udts: { a: { x: int } }\n" + table % "", "no types that are made of fields",
+                 {"target": "sqlite:target.db"}),
                 ("with", table % ", with: { comment: x }", "have no properties", {"target": "sqlite:target.db"}),
                 ("name", table % ", with: { \"a b\": x }", "small letters, digits and _ only", {}),
                 ("field", "udts: { a: { x: itn } }\n" + table % "", "'itn', of the field 'x' of the type 'a'", {}),
@@ -209,7 +232,9 @@ tables:
     # --- counters
 
     def fill_counters(self, rows):
-        self.server.ask(self.first, "CREATE TABLE hits (page text, day int, seen counter, liked counter, PRIMARY KEY (page, day)) WITH CLUSTERING ORDER BY (day DESC)")
+        self.server.ask(self.first,
+                        "CREATE TABLE hits (page text, day int, seen counter, liked counter, PRIMARY KEY (page, "
+                        "day)) WITH CLUSTERING ORDER BY (day DESC)")
         for number in range(rows):
             self.server.ask(self.first, "UPDATE hits SET seen = seen + %d%s WHERE page = 'p%d' AND day = %d"
                             % (number + 1, ", liked = liked - 3" if number % 2 else "", number % 7, number))
@@ -220,9 +245,11 @@ tables:
     def test_counters_are_added_to_absent_rows_alone(self):
         self.fill_counters(60)
         source = self.server.uri(self.first)
-        self.assertIn("?counters=absent", self.run_program("migrate", source, self.uri(), "--state", "refused", code=2).err)
+        self.assertIn("?counters=absent", self.run_program("migrate", source, self.uri(), "--state", "refused",
+                                                           code=2).err)
         # killed after additions whose answers were not noted: what is there is not added again
-        killed = support.kill_at("cassandra.after_answer", 30, "migrate", source, self.uri("?counters=absent"), "--timeout", "2s", cwd=self.folder)
+        killed = support.kill_at("cassandra.after_answer", 30, "migrate", source, self.uri("?counters=absent"),
+                                 "--timeout", "2s", cwd=self.folder)
         self.assertEqual(killed.code, -signal.SIGKILL)
         self.run_program("resume", "--timeout", "2s", "--quiet")
         self.assertEqual(self.hits(self.keyspace), self.hits(self.first))
@@ -241,12 +268,14 @@ tables:
             with tcp_proxy.TcpProxy(self.server.port) as proxy:
                 proxy.cut_at(b"p3", occurrence=2, before=before)   # the first one reads
                 begun = time.monotonic()
-                result = support.transhume("migrate", self.server.uri(self.first), self.server.uri(keyspace, "?counters=absent", via=proxy), "--timeout", "2s",
+                result = support.transhume("migrate", self.server.uri(self.first),
+                                           self.server.uri(keyspace, "?counters=absent", via=proxy), "--timeout", "2s",
                                            "--state", name, "--quiet", cwd=self.folder)
                 return keyspace, result, proxy.cuts, time.monotonic() - begun
 
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            ends = [future.result() for future in [pool.submit(migrate, "done", False), pool.submit(migrate, "lost", True)]]
+            ends = [future.result() for future in [pool.submit(migrate, "done", False),
+                                                   pool.submit(migrate, "lost", True)]]
         for keyspace, result, cuts, seconds in ends:
             self.assert_code(result, 0)
             self.assertEqual((cuts, self.hits(keyspace)), (1, self.hits(self.first)))
@@ -259,10 +288,13 @@ tables:
         self.ask("UPDATE hits SET seen = seen + 1 WHERE page = 'p0' AND day = 0")
         self.ask("UPDATE hits SET seen = seen + 5 WHERE page = 'p2' AND day = 2")
         self.ask("UPDATE hits SET seen = seen + 9 WHERE page = 'other' AND day = 1")
-        self.run_program("migrate", source, self.uri("?counters=absent"), "--existing", "append", "--max-rejects", "5", code=1)
-        self.assertIn("the counter seen of the row with page = p2, day = 2 is 5 there and 3 in the source", self.rejects())
+        self.run_program("migrate", source, self.uri("?counters=absent"), "--existing", "append", "--max-rejects", "5",
+                         code=1)
+        self.assertIn("the counter seen of the row with page = p2, day = 2 is 5 there and 3 in the source",
+                      self.rejects())
         there = collections.OrderedDict(((row[0], row[1]), row[2:]) for row in self.hits(self.keyspace))
-        self.assertEqual((len(there), there[("p1", 1)], there[("p0", 0)], there[("p2", 2)]), (21, (2, -3), (1, None), (5, None)))
+        self.assertEqual((len(there), there[("p1", 1)], there[("p0", 0)], there[("p2", 2)]),
+                         (21, (2, -3), (1, None), (5, None)))
         self.run_program("rollback", "--confirm", "--run", self.run_id())
         self.assertEqual(self.hits(self.keyspace), [("other", 1, 9, None), ("p0", 0, 1, None), ("p2", 2, 5, None)])
 

@@ -1,4 +1,7 @@
-"""Keys that differ in the source and are one in Cassandra: all but the first are rejects, whole, and none is lost without a word."""
+"""
+Keys that differ in the source and are one in Cassandra: all but the first are rejects, whole, and none is lost without
+a word.
+"""
 import sqlite3
 import unittest
 
@@ -23,7 +26,8 @@ SPELLINGS = {
     "frozen<set<int>>": ("[1,2]", "[2,1]"),
     "frozen<map<text, int>>": ('{"a":1,"b":2}', '{"b":2,"a":1}'),
 }
-# Keys of Cassandra's own that this program reads as one value: what writes them, and how many rows of the target that makes.
+# Keys of Cassandra's own that this program reads as one value: what writes them, and how many rows of the target that
+# makes.
 OWN = {
     "decimal": (("10", "1E+1", "1.0", "1.00"), 3),
     "varint": (("1", "blob_as_varint(0x0001)"), 1),
@@ -58,14 +62,16 @@ class Keys(support.TestCase):
     def make_source(self, key):
         with sqlite3.connect(self.path("source.db")) as source:
             for number, texts in enumerate(SPELLINGS.values()):
-                source.execute("CREATE TABLE t%d (p TEXT NOT NULL, k TEXT NOT NULL, v TEXT, PRIMARY KEY (%s)) STRICT" % (number, key))
+                source.execute("CREATE TABLE t%d (p TEXT NOT NULL, k TEXT NOT NULL, v TEXT, PRIMARY KEY (%s)) STRICT"
+                               % (number, key))
                 source.executemany("INSERT INTO t%d VALUES ('p', ?, ?)" % number, zip(texts, ("first", "second")))
         source.close()
 
     def plan(self, key, columns):
         self.write("plan.yaml", "transhume: 1\nsource: source.db\ntarget: \"%s\"\nexisting: upsert\ntables:\n%s" % (
             self.server.uri(self.keyspace), "".join("  t%d: { key: %s, %sfrom: t%d, fields: { \"*\": copy } }\n" % (
-                number, key, 'columns: { k: { type: "%s" } }, ' % kind if columns else "", number) for number, kind in enumerate(SPELLINGS))))
+                number, key, 'columns: { k: { type: "%s" } }, ' % kind if columns else "", number)
+                                                    for number, kind in enumerate(SPELLINGS))))
 
     def assert_second_is_rejected(self):
         self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "100", "--quiet", code=1)
@@ -91,11 +97,14 @@ class Keys(support.TestCase):
         self.assert_second_is_rejected()
 
     def test_clustering_decimals_are_equal_by_value(self):
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE t (p TEXT NOT NULL, k TEXT NOT NULL, v TEXT, PRIMARY KEY (p, k)) STRICT;"
-                                                    "INSERT INTO t VALUES ('p', '1.0', 'first'), ('p', '1.00', 'second'), ('p', '2', 'other');")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE t (p TEXT NOT NULL, k TEXT NOT NULL, v TEXT, PRIMARY KEY (p, k)) STRICT;"
+                                                    "INSERT INTO t VALUES ('p', '1.0', 'first'), ('p', '1.00', "
+                                                    "'second'), ('p', '2', 'other');")
         self.ask("CREATE TABLE t (p text, k decimal, v text, PRIMARY KEY (p, k))")
         self.write("plan.yaml", "transhume: 1\nsource: source.db\ntarget: \"%s\"\nexisting: upsert\ntables:\n"
-                                "  t: { key: { partition: p, clustering: k }, from: t, fields: { \"*\": copy } }\n" % self.server.uri(self.keyspace))
+                                "  t: { key: { partition: p, clustering: k }, from: t, fields: { \"*\": copy } }\n"
+                   % self.server.uri(self.keyspace))
         self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "100", "--quiet", code=1)
         self.assertEqual(self.ask("SELECT v FROM t"), [("first",), ("other",)])
         self.assertEqual([reject["record"]["v"] for reject in self.rejects()], ["second"])
@@ -112,7 +121,8 @@ class Keys(support.TestCase):
         self.write("plan.yaml", "transhume: 1\nsource: source.db\ntarget: \"%s\"\nexisting: upsert\ntables:\n%s" % (
             self.server.uri(self.keyspace), "".join(
                 "  c%d: { key: { partition: p, clustering: k }, from: c%d, fields: { \"*\": copy } }\n"
-                "  p%d: { key: { partition: k }, from: c%d, fields: { k: { column: k }, v: { column: v } } }\n" % ((number,) * 4)
+                "  p%d: { key: { partition: k }, from: c%d, fields: { k: { column: k }, v: { column: v } } }\n"
+                % ((number,) * 4)
                 for number in range(len(NESTED)))))
         self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "100", "--quiet", code=1)
         rejects = {reject["table"]: reject["record"]["v"] for reject in self.rejects()}
@@ -129,7 +139,8 @@ class Keys(support.TestCase):
             for number, key in enumerate(keys):
                 self.ask("INSERT INTO t_%s (k, n, v) VALUES (%s, 1, '%d')" % (kind, key, number))
         first, self.keyspace = self.keyspace, self.server.database()
-        self.run_program("migrate", self.server.uri(first), self.server.uri(self.keyspace), "--max-rejects", "100", "--quiet", code=1)
+        self.run_program("migrate", self.server.uri(first), self.server.uri(self.keyspace), "--max-rejects", "100",
+                         "--quiet", code=1)
         for kind, (keys, rows) in OWN.items():
             with self.subTest(type=kind):
                 rejected = [reject["record"]["v"] for reject in self.rejects() if reject["table"] == "t_" + kind]
@@ -139,9 +150,11 @@ class Keys(support.TestCase):
 
     def test_a_reject_can_be_loaded(self):
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t (k TEXT PRIMARY KEY NOT NULL, v TEXT) STRICT;"
-                                                    "INSERT INTO t VALUES ('::1', 'one'), ('0:0:0:0:0:0:0:1', 'two'), ('::0002', 'other');")
+                                                    "INSERT INTO t VALUES ('::1', 'one'), ('0:0:0:0:0:0:0:1', 'two'), "
+                                                    "('::0002', 'other');")
         self.write("plan.yaml", "transhume: 1\nsource: source.db\ntarget: \"%s\"\ntables:\n"
-                                "  t: { key: { partition: k }, columns: { k: { type: inet } }, from: t, fields: { \"*\": copy } }\n" % self.server.uri(self.keyspace))
+                                "  t: { key: { partition: k }, columns: { k: { type: inet } }, from: t, "
+                                "fields: { \"*\": copy } }\n" % self.server.uri(self.keyspace))
         result = self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "1", code=1)
         self.assertNotIn("not in the source any more", result.err)
         with open(self.path(".transhume/rejects/settled.jsonl"), encoding="utf-8") as file:
@@ -153,16 +166,19 @@ class Keys(support.TestCase):
         self.ask("CREATE TABLE t (k inet PRIMARY KEY, v text)")
         self.ask("INSERT INTO t (k, v) VALUES ('::9', 'there')")
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t (k TEXT, v TEXT);"
-                                                    "INSERT INTO t VALUES ('::1', 'a'), ('0::1', 'b'), ('::9', 'c'), ('::2', 'd'), ('0::2', 'd'), ('0::9', 'e');")
+                                                    "INSERT INTO t VALUES ('::1', 'a'), ('0::1', 'b'), ('::9', 'c'), "
+                                                    "('::2', 'd'), ('0::2', 'd'), ('0::9', 'e');")
         self.write("plan.yaml", "transhume: 1\nsource: source.db\ntarget: \"%s\"\nexisting: skip\ntables:\n"
-                                "  t: { key: { partition: k }, from: t, fields: { \"*\": copy } }\n" % self.server.uri(self.keyspace))
+                                "  t: { key: { partition: k }, from: t, fields: { \"*\": copy } }\n"
+                   % self.server.uri(self.keyspace))
         result = self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "3", "--progress", "none", code=1)
         self.assertRegex(result.out, r"(?m)^ *t +6 +2 +3 +1 ")
         kept = dict(self.ask("SELECT k, v FROM t"))
         rejected = {reject["record"]["k"]: reject for reject in self.rejects()}
         self.assertEqual(kept.pop("::9"), "there")
         self.assertEqual(sorted(kept), ["::1", "::2"])
-        self.assertEqual(sorted([*kept.values(), *(reject["record"]["v"] for reject in rejected.values())]), ["a", "b", "d", "d", "e"])
+        self.assertEqual(sorted([*kept.values(), *(reject["record"]["v"] for reject in rejected.values())]),
+                         ["a", "b", "d", "d", "e"])
         self.assertEqual({reject["code"] for reject in rejected.values()}, {"key-duplicate"})
         self.run_program("validate", "--plan", "plan.yaml", code=1)
 

@@ -22,10 +22,14 @@ VALUES (2, 'plain', -9223372036854775808, 0x00ff, true, '2020-02-29', 12.340, 0.
   -32768, 'dü€😀', '23:59:59.999999999', '2024-03-31T01:30:00.123Z', 50554d6e-29bb-11e5-b345-feff819cdc9f, -128, (7, null),
   {street: 's', phones: [{kind: 'home', number: '1'}], zip: null}, 123e4567-e89b-12d3-a456-426614174000, -170141183460469231731687303715884105728, [1, -2.5, 0],
   'x')"""
-FOUND = {"id": 2, "a_ascii": "plain", "a_big": -2**63, "a_blob": "AP8=", "a_bool": True, "a_date": "2020-02-29", "a_double": 0.1, "a_duration": "P1M2DT3S",
-         "a_float": 1.5, "a_inet": "::1", "a_list": [{"$timestamp": "1969-12-31T23:59:59.999Z"}], "a_map": {"x": {"$set": [1, 2]}}, "a_set": ["a", "b"], "a_small": -32768,
-         "a_text": "dü€😀", "a_time": "23:59:59.999999999", "a_timestamp": "2024-03-31T01:30:00.123Z", "a_timeuuid": "50554d6e-29bb-11e5-b345-feff819cdc9f",
-         "a_tiny": -128, "a_tuple": [7, None], "a_udt": {"street": "s", "phones": [{"kind": "home", "number": "1"}], "zip": None},
+FOUND = {"id": 2, "a_ascii": "plain", "a_big": -2**63, "a_blob": "AP8=", "a_bool": True, "a_date": "2020-02-29",
+         "a_double": 0.1, "a_duration": "P1M2DT3S",
+         "a_float": 1.5, "a_inet": "::1", "a_list": [{"$timestamp": "1969-12-31T23:59:59.999Z"}],
+         "a_map": {"x": {"$set": [1, 2]}}, "a_set": ["a", "b"], "a_small": -32768,
+         "a_text": "dü€😀", "a_time": "23:59:59.999999999", "a_timestamp": "2024-03-31T01:30:00.123Z",
+         "a_timeuuid": "50554d6e-29bb-11e5-b345-feff819cdc9f",
+         "a_tiny": -128, "a_tuple": [7, None], "a_udt": {"street": "s", "phones": [{"kind": "home", "number": "1"}],
+                                                         "zip": None},
          "a_uuid": "123e4567-e89b-12d3-a456-426614174000", "a_vector": [1, -2.5, 0], 'Quoted "name': "x"}
 EVENTS = """CREATE TABLE event (tenant text, day int, at int, seq int, body text, plan text static, PRIMARY KEY ((tenant, day), at, seq))
   WITH CLUSTERING ORDER BY (at DESC, seq ASC)"""
@@ -54,7 +58,8 @@ class Source(support.TestCase):
         """A keyspace with so many partitions, with `each` rows."""
         name = self.made(EVENTS)
         self.server.fill(name, "INSERT INTO event (tenant, day, at, seq, body) VALUES (?, ?, ?, ?, ?)",
-                         [("t%d" % tenant, day, n // 3, n % 3, "body %d" % n) for tenant in range(tenants) for day in range(days) for n in range(each)])
+                         [("t%d" % tenant, day, n // 3, n % 3, "body %d" % n) for tenant in range(tenants)
+                          for day in range(days) for n in range(each)])
         return name
 
     def migrate(self, source, target, *options, code=0):
@@ -78,7 +83,8 @@ class Source(support.TestCase):
     def test_every_type(self):
         name = self.made(TYPES)
         self.migrate(self.server.uri(name), "jsonl:out")
-        texts = {json.loads(line)["id"]: line for path in glob.glob(self.path("out", "kinds", "*.jsonl")) for line in support.read_lines(path)}
+        texts = {json.loads(line)["id"]: line for path in glob.glob(self.path("out", "kinds", "*.jsonl"))
+                 for line in support.read_lines(path)}
         found = json.loads(texts[2])
         self.assertIn('12.340', texts[2])
         self.assertIn('-170141183460469231731687303715884105728', texts[2])
@@ -92,14 +98,17 @@ class Source(support.TestCase):
         for n in range(50):
             self.server.ask(name, "UPDATE hits SET n = n + %s WHERE page = %s AND day = %s", n - 25, "p%d" % (n % 7), n)
         self.migrate(self.server.uri(name), "sqlite:out.db")
-        self.assertEqual(sorted(self.rows("SELECT page, day, n FROM hits")), sorted(("p%d" % (n % 7), n, n - 25) for n in range(50)))
+        self.assertEqual(sorted(self.rows("SELECT page, day, n FROM hits")),
+                         sorted(("p%d" % (n % 7), n, n - 25) for n in range(50)))
 
     def test_times(self):
         """They go with a record, into its reject too; what has none of its own has the record's."""
         name = self.made("CREATE TABLE t (k int PRIMARY KEY, a text, b text, l list<int>)")
-        self.server.ask(name, "INSERT INTO t (k, a, l) VALUES (1, 'x', [1]) USING TIMESTAMP 1700000000000001 AND TTL 100000")
+        self.server.ask(name,
+                        "INSERT INTO t (k, a, l) VALUES (1, 'x', [1]) USING TIMESTAMP 1700000000000001 AND TTL 100000")
         self.server.ask(name, "UPDATE t USING TIMESTAMP 1700000000000002 SET b = 'y' WHERE k = 1")
-        self.run_plan(name, "from: t\n    fields: { '*': copy, b: { column: b, cast: int64 } }", "k", "?times=true", code=1)
+        self.run_plan(name, "from: t\n    fields: { '*': copy, b: { column: b, cast: int64 } }", "k", "?times=true",
+                      code=1)
         reject, = self.rejects()
         self.assertEqual((reject["write_time"], reject.get("ttl", 0)), (1700000000000002, 0))
         self.assertEqual(list(reject["cell_times"]), ["a"])
@@ -126,7 +135,8 @@ class Source(support.TestCase):
     def test_old_protocols(self):
         name = self.events(3, 3, 30)
         for version in (3, 4):
-            self.migrate(self.server.uri(name, "?protocol=%d" % version), "sqlite:v%d.db" % version, "--state", "v%d" % version)
+            self.migrate(self.server.uri(name, "?protocol=%d" % version), "sqlite:v%d.db" % version, "--state",
+                         "v%d" % version)
             self.assert_events(name, "v%d.db" % version)
 
     # --- static columns
@@ -139,14 +149,18 @@ class Source(support.TestCase):
         self.assert_events(name)
         self.assertEqual(self.rows("SELECT count(*) FROM event WHERE plan = 'gold'"), [(5,)])
         reject, = self.rejects()
-        self.assertEqual((reject["code"], reject["reason"]), ("key-null", "the partition has static values and no rows"))
-        self.assertEqual({key: value for key, value in reject["key"].items() if value is not None}, {"tenant": "nobody", "day": 9})
-        self.assertEqual({key: value for key, value in reject["record"].items() if value is not None}, {"tenant": "nobody", "day": 9, "plan": "alone"})
+        self.assertEqual((reject["code"], reject["reason"]), ("key-null",
+                                                              "the partition has static values and no rows"))
+        self.assertEqual({key: value for key, value in reject["key"].items() if value is not None},
+                         {"tenant": "nobody", "day": 9})
+        self.assertEqual({key: value for key, value in reject["record"].items() if value is not None},
+                         {"tenant": "nobody", "day": 9, "plan": "alone"})
 
     def test_static_columns_by_a_query(self):
         name = self.events(3, 1, 4)
         self.server.ask(name, "UPDATE event SET plan = 'alone' WHERE tenant = 'nobody' AND day = 9")
-        self.run_plan(name, 'query: "SELECT DISTINCT tenant, day, plan FROM %s.event"\n    fields: { "*": copy }' % name, "tenant, day")
+        self.run_plan(name, 'query: "SELECT DISTINCT tenant, day, plan FROM %s.event"\n    fields: { "*": copy }'
+                      % name, "tenant, day")
         self.assertEqual(sorted(self.rows("SELECT tenant, day, plan FROM found")),
                          [("nobody", 9, "alone"), ("t0", 0, None), ("t1", 0, None), ("t2", 0, None)])
 
@@ -154,7 +168,9 @@ class Source(support.TestCase):
 
     def test_a_view(self):
         name = self.events(5, 2, 6)
-        self.server.ask(name, "CREATE MATERIALIZED VIEW by_body AS SELECT tenant, day, at, seq, body FROM event WHERE body IS NOT NULL AND tenant IS NOT NULL AND day IS NOT NULL "
+        self.server.ask(name,
+                        "CREATE MATERIALIZED VIEW by_body AS SELECT tenant, day, at, seq, "
+                        "body FROM event WHERE body IS NOT NULL AND tenant IS NOT NULL AND day IS NOT NULL "
                               "AND at IS NOT NULL AND seq IS NOT NULL PRIMARY KEY (body, tenant, day, at, seq)")
         self.wait_until("the view is built", lambda: self.server.ask(name, "SELECT count(*) FROM by_body") == [(60,)])
         self.run_plan(name, 'from: by_body\n    fields: { "*": copy }', "body, tenant, day, at, seq")
@@ -162,13 +178,16 @@ class Source(support.TestCase):
 
     def test_a_query(self):
         name = self.events(5, 4, 30)
-        self.run_plan(name, "query: \"/* of one */ SELECT tenant, day, at, seq AS n FROM event WHERE tenant = 't3' AND day IN (1, 2)\"\n"
+        self.run_plan(name,
+                      "query: \"/* of one */ SELECT tenant, day, at, seq AS n FROM event WHERE tenant = 't3' AND day "
+                      "IN (1, 2)\"\n"
                             '    fields: { "*": copy }', "tenant, day, at, n", "?page_rows=10")
         self.assertEqual(self.rows("SELECT count(*), min(day), max(day), max(at) FROM found"), [(60, 1, 2, 9)])
 
     def test_no_query(self):
         name = self.made(EVENTS)
-        for text, said in (("DELETE FROM %s.event WHERE tenant = 'a' AND day = 1" % name, "no SELECT"), ("SELECT * FROM %s.event WHERE tenant = ? AND day = 1" % name, "parameters"),
+        for text, said in (("DELETE FROM %s.event WHERE tenant = 'a' AND day = 1" % name, "no SELECT"),
+                           ("SELECT * FROM %s.event WHERE tenant = ? AND day = 1" % name, "parameters"),
                            ("SELECT * FROM %s.nothing" % name, "nothing")):
             result = self.run_plan(name, 'query: "%s"\n    fields: { "*": copy }' % text, "tenant", code=2)
             self.assertIn(said, result.err)
@@ -195,7 +214,8 @@ class Tombstones(support.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.server = cassandra_server.for_class(cls, settings={"tombstone_failure_threshold": 300, "tombstone_warn_threshold": 200}, durable=False)
+        cls.server = cassandra_server.for_class(cls, settings={"tombstone_failure_threshold": 300,
+                                                               "tombstone_warn_threshold": 200}, durable=False)
 
     def setUp(self):
         super().setUp()
@@ -203,8 +223,10 @@ class Tombstones(support.TestCase):
         self.server.ask(self.name, "CREATE TABLE t (p int, c int, v text, PRIMARY KEY (p, c))")
 
     def fill(self, partitions, dead, live):
-        self.server.fill(self.name, "DELETE FROM t WHERE p = ? AND c = ?", [(p, c) for p in range(partitions) for c in range(dead)])
-        self.server.fill(self.name, "INSERT INTO t (p, c, v) VALUES (?, ?, 'v')", [(p, c + dead) for p in range(partitions) for c in range(live)])
+        self.server.fill(self.name, "DELETE FROM t WHERE p = ? AND c = ?",
+                         [(p, c) for p in range(partitions) for c in range(dead)])
+        self.server.fill(self.name, "INSERT INTO t (p, c, v) VALUES (?, ?, 'v')",
+                         [(p, c + dead) for p in range(partitions) for c in range(live)])
 
     def test_ranges_are_cut(self):
         self.fill(60, 50, 7)
@@ -215,7 +237,8 @@ class Tombstones(support.TestCase):
     def test_ranges_are_cut_between_pages(self):
         """Within the partition that a page ended in, too."""
         self.fill(60, 60, 1)
-        self.server.fill(self.name, "INSERT INTO t (p, c, v) VALUES (?, ?, 'v')", [(p, c) for p in range(100, 130) for c in range(45)])
+        self.server.fill(self.name, "INSERT INTO t (p, c, v) VALUES (?, ?, 'v')",
+                         [(p, c) for p in range(100, 130) for c in range(45)])
         self.run_program("migrate", self.server.uri(self.name, "?page_rows=20"), "sqlite:out.db", "--quiet")
         with contextlib.closing(sqlite3.connect(self.path("out.db"))) as db:
             self.assertEqual(db.execute("SELECT count(*), count(DISTINCT p) FROM t").fetchall(), [(60 + 30 * 45, 90)])

@@ -1,8 +1,11 @@
-"""`check` foresees which records of its sample a run rejects, and says why as the run does: kinds of values × targets × tables that are there or
+"""`check` foresees which records of its sample a run rejects, and says why as the run does: kinds of values × targets ×
+tables that are there or
 that the run makes.
 
-A source has a table a kind, each with that kind's edge values. `check --json` is then held against the rejects of `migrate`: the same
-tables, as many records for each code, and each reason one that the run gave. An ordinary run draws a few pairs, a soak takes them all.
+A source has a table a kind, each with that kind's edge values. `check --json` is then held against the rejects of
+`migrate`: the same
+tables, as many records for each code, and each reason one that the run gave. An ordinary run draws a few pairs, a soak
+takes them all.
 """
 import collections
 import contextlib
@@ -29,25 +32,31 @@ import test_kinds as types
 from engines import duckdb
 
 # {source: {kind: (the declaration of the column, its values as literals)}}
-TIMES = ["'2024-01-01 10:00:00'", "'2024-01-01 10:00:00.123'", "'2024-01-01 10:00:00.123456'", "'0001-01-01 00:00:00'", "'9999-12-31 23:59:59.999999'"]
+TIMES = ["'2024-01-01 10:00:00'", "'2024-01-01 10:00:00.123'", "'2024-01-01 10:00:00.123456'", "'0001-01-01 00:00:00'",
+         "'9999-12-31 23:59:59.999999'"]
 BEYOND = ["'infinity'", "'-infinity'", "'0044-03-15 12:00:00 BC'", "'20240-01-01 00:00:00'", "'294276-12-31 23:59:59'"]
 KINDS = {
     "postgres": {
-        "day": ("date", ["'2024-02-29'", "'infinity'", "'-infinity'", "'0044-03-15 BC'", "'20240-01-01'", "'0001-01-01'", "NULL"]),
+        "day": ("date", ["'2024-02-29'", "'infinity'", "'-infinity'", "'0044-03-15 BC'", "'20240-01-01'",
+                         "'0001-01-01'", "NULL"]),
         "moment": ("timestamp", TIMES + BEYOND),
         "instant": ("timestamptz", TIMES + BEYOND + ["NULL"]),
         "whole": ("bigint", ["0", "-1", "9223372036854775807", "-9223372036854775808", "70000"]),
         "double": ("float8", ["'NaN'", "'Infinity'", "'-Infinity'", "'-0'", "1e300", "0.1", "5e-324"]),
         "single": ("real", ["'NaN'", "'Infinity'", "0.1", "3.4e38"]),
-        "number": ("numeric", ["'NaN'", "'Infinity'", "0.10", "1e60", "1e-40", "12345678901234567890123456789012345678.12345", "1e130"]),
+        "number": ("numeric", ["'NaN'", "'Infinity'", "0.10", "1e60", "1e-40",
+                               "12345678901234567890123456789012345678.12345", "1e130"]),
         "fixed": ("numeric(12,4)", ["1.2345", "'NaN'", "0", "-99999999.9999"]),
-        "length": ("interval", ["'1 year 2 mons 3 days 04:05:06.000007'", "'-1 mons +2 days -00:00:00.5'", "'0'", "'178000000 years'"]),
+        "length": ("interval", ["'1 year 2 mons 3 days 04:05:06.000007'", "'-1 mons +2 days -00:00:00.5'", "'0'",
+                                "'178000000 years'"]),
         "clock": ("time", ["'00:00:00'", "'23:59:59.999999'", "'24:00:00'", "'12:00:00.123'"]),
         "zoned": ("timetz", ["'12:00:00+02'", "'24:00:00-15:59'"]),
-        "letters": ("text", ["''", "' x '", "'\U0001F411'", "'a''b\\c'", "repeat('x', 300)", "repeat('y', 70000)", "NULL"]),
+        "letters": ("text", ["''", "' x '", "'\U0001F411'", "'a''b\\c'", "repeat('x', 300)", "repeat('y', 70000)",
+                             "NULL"]),
         "bytes": ("bytea", ["''", "'\\x00ff'", "decode(repeat('ab', 3000), 'hex')"]),
         "identity": ("uuid", ["'00112233-4455-6677-8899-aabbccddeeff'"]),
-        "document": ("json", ["'{\"a\": [1, 2.50, null]}'", "'[]'", "'\"text\"'", "'1e400'", "'{\"a\": 1, \"a\": 2}'", "'\"a\\u0000b\"'", "'{\"\": {\"$x.y\": 1}}'"]),
+        "document": ("json", ["'{\"a\": [1, 2.50, null]}'", "'[]'", "'\"text\"'", "'1e400'", "'{\"a\": 1, \"a\": 2}'",
+                              "'\"a\\u0000b\"'", "'{\"\": {\"$x.y\": 1}}'"]),
         "texts": ("text[]", ["'{a,b}'", "'{{a,b},{c,d}}'", "'{a,NULL}'", "'{}'", "NULL"]),
         "numbers": ("int[]", ["'{1,2}'", "'{{1,2},{3,4}}'", "'{1,NULL,3}'", "'[2:3]={1,2}'", "'{}'"]),
         "label": ("mood", ["'sad'", "'so ''so'''"]),
@@ -59,7 +68,8 @@ KINDS = {
     "mysql": {
         "day": ("date", ["'2024-02-29'", "'0000-00-00'", "'2024-00-00'", "'2024-02-31'", "'0001-01-01'", "NULL"]),
         "moment": ("datetime(6)", TIMES + ["'0000-00-00 00:00:00'", "NULL"]),
-        "instant": ("timestamp(6) NULL", ["'2024-01-01 10:00:00.123456'", "'1970-01-01 00:00:01'", "'0000-00-00 00:00:00'", "NULL"]),
+        "instant": ("timestamp(6) NULL", ["'2024-01-01 10:00:00.123456'", "'1970-01-01 00:00:01'",
+                                          "'0000-00-00 00:00:00'", "NULL"]),
         "whole": ("bigint unsigned", ["0", "18446744073709551615", "9223372036854775808"]),
         "fixed": ("decimal(40,10)", ["0.1", "123456789012345678901234567890.0123456789"]),
         "double": ("double", ["0.1", "1e300"]),
@@ -87,9 +97,12 @@ KINDS = {
     },
     "jsonl": {
         "large": ({"type": "uint64"}, ["0", "18446744073709551615", "9223372036854775808"]),
-        "fixed": ({"type": "decimal", "precision": 40, "scale": 10}, ["1.1", "123456789012345678901234567890.0123456789"]),
-        "moment": ({"type": "timestamp"}, ['"2024-02-29T13:14:15"', '"2024-02-29T13:14:15.123456789"', '"+10000-01-01T00:00:00"']),
-        "instant": ({"type": "timestamp", "zoned": True}, ['"2024-02-29T13:14:15Z"', '"2024-02-29T13:14:15.1234567Z"', '"1500-01-01T00:00:00Z"']),
+        "fixed": ({"type": "decimal", "precision": 40, "scale": 10},
+                  ["1.1", "123456789012345678901234567890.0123456789"]),
+        "moment": ({"type": "timestamp"}, ['"2024-02-29T13:14:15"', '"2024-02-29T13:14:15.123456789"',
+                                           '"+10000-01-01T00:00:00"']),
+        "instant": ({"type": "timestamp", "zoned": True}, ['"2024-02-29T13:14:15Z"', '"2024-02-29T13:14:15.1234567Z"',
+                                                           '"1500-01-01T00:00:00Z"']),
         "clock": ({"type": "time"}, ['"13:14:15"', '"23:59:59.9999999"']),
         "length": ({"type": "interval"}, ['"PT2H"', '"-PT1H"', '"P1Y2M3DT4H5M6.000007S"', '"P1M"']),
         "letters": ({"type": "text"}, ['""', '"a\\u0000b"', '"%s"' % ("x" * 1200)]),
@@ -111,22 +124,28 @@ KINDS = {
         "pair": ("frozen<tuple<int,text>>", ["(1, 'a')", "(1, null)"]),
     },
 }
-TYPE_OF_KEY = {"postgres": ("text", ["''", "'a'", "repeat('x', 600)", "repeat('y', 1500)", "'a:b%c'"]), "sqlite": ("TEXT", ["''", "'a'", "hex(zeroblob(300))", "hex(zeroblob(1100))"]),
+TYPE_OF_KEY = {"postgres": ("text", ["''", "'a'", "repeat('x', 600)", "repeat('y', 1500)", "'a:b%c'"]),
+               "sqlite": ("TEXT", ["''", "'a'", "hex(zeroblob(300))", "hex(zeroblob(1100))"]),
                "mysql": ("varbinary(700)", ["''", "'a'", "repeat('x', 600)"])}
 for source_of_keys, keys in TYPE_OF_KEY.items():
     KINDS[source_of_keys]["key"] = keys
-TARGETS = ("sqlite", "postgres", "mysql", "duckdb", "cassandra", "mongodb", "redis", "opensearch", "dynamodb", "csv", "jsonl", "dynamodb-json", "parquet", "arrow", "toy")
+TARGETS = ("sqlite", "postgres", "mysql", "duckdb", "cassandra", "mongodb", "redis", "opensearch", "dynamodb", "csv",
+           "jsonl", "dynamodb-json", "parquet", "arrow", "toy")
 FOLDERS = ("csv", "jsonl", "dynamodb-json", "parquet", "arrow", "toy")
 EXISTING = {"sqlite": types.SQLITE, "postgres": types.POSTGRES, "mysql": types.MYSQL, "cassandra": types.CASSANDRA}
 # Columns of a table that the program makes of a SQLite file, for targets whose tables have no statements of their own.
 SEEDS = ("INTEGER", "BIGINT", "REAL", "NUMERIC(10,2)", "TEXT", "BLOB", "BOOLEAN", "DATE", "DATETIME")
-MAPPINGS = ({"type": "long"}, {"type": "integer"}, {"type": "byte"}, {"type": "double"}, {"type": "boolean"}, {"type": "keyword"}, {"type": "text"}, {"type": "ip"}, {"type": "binary"},
-            {"type": "date"}, {"type": "date", "format": "epoch_millis"}, {"type": "date", "format": "yyyy-MM-dd"}, {"type": "object"}, {"type": "unsigned_long"}, {"type": "date_nanos"},
-            {"type": "float"}, {"type": "half_float"}, {"type": "scaled_float", "scaling_factor": 100}, {"type": "short"})
+MAPPINGS = ({"type": "long"}, {"type": "integer"}, {"type": "byte"}, {"type": "double"}, {"type": "boolean"},
+            {"type": "keyword"}, {"type": "text"}, {"type": "ip"}, {"type": "binary"},
+            {"type": "date"}, {"type": "date", "format": "epoch_millis"}, {"type": "date", "format": "yyyy-MM-dd"},
+            {"type": "object"}, {"type": "unsigned_long"}, {"type": "date_nanos"},
+            {"type": "float"}, {"type": "half_float"}, {"type": "scaled_float", "scaling_factor": 100},
+            {"type": "short"})
 # What MariaDB and OpenSearch say themselves of a value, in more words than are known before.
 BY_SERVER = r"^(Incorrect|Out of range value|Data too long)|immense term|failed to parse: "
 os.environ["TRANSHUME_MODULES"] = os.path.join(support.BUILD, "toy.so")
-MODULES = {"postgres": postgres, "mysql": mariadb, "cassandra": cassandra_server, "mongodb": ferretdb, "opensearch": opensearch_server, "redis": redis_server}
+MODULES = {"postgres": postgres, "mysql": mariadb, "cassandra": cassandra_server, "mongodb": ferretdb,
+           "opensearch": opensearch_server, "redis": redis_server}
 ROUNDS = 1 if not support.SOAK else 3
 DRAWN = 6
 
@@ -142,7 +161,9 @@ class Places(support.TestCase):
         if name not in cls.running:
             own = name in ("postgres", "mysql")
             module = MODULES[name] if name != "dynamodb" else None
-            cls.running[name] = servers.for_class(cls, "dynalite") if module is None else module.for_class(cls) if own else module.shared_for_class(cls)
+            cls.running[name] = servers.for_class(cls,
+                                                  "dynalite") if module is None else module.for_class(
+                                                      cls) if own else module.shared_for_class(cls)
             cls.addClassCleanup(cls.running.pop, name)
         return cls.running[name]
 
@@ -165,19 +186,22 @@ class Places(support.TestCase):
 
     def fill(self, target, place, kinds, drawn):
         """Makes a table for each kind, with columns of types that are drawn."""
-        chosen = {kind: drawn.choice(EXISTING[target])[0] if target in EXISTING else drawn.choice(SEEDS) for kind in kinds}
+        chosen = {kind: drawn.choice(EXISTING[target])[0] if target in EXISTING else drawn.choice(SEEDS)
+                  for kind in kinds}
         chosen.pop("key", None)
         if target in EXISTING:
             quote = "`%s`" if target == "mysql" else '"%s"'
             script = ["CREATE TYPE mood AS ENUM ('sad', 'plain')"] if target == "postgres" else []
             for kind, declared in chosen.items():
-                limits = "" if target == "cassandra" else drawn.choice(("", "", " NOT NULL")) or (" NULL" if target == "mysql" else "")
+                limits = "" if target == "cassandra" else drawn.choice(("", "", " NOT NULL")) or (" NULL"
+                    if target == "mysql" else "")
                 script.append("CREATE TABLE %s (id bigint PRIMARY KEY, v %s%s)" % (quote % kind, declared, limits))
             if target == "sqlite":
                 with contextlib.closing(sqlite3.connect(self.path("target.db"))) as db, db:
                     db.executescript(";\n".join(script))
             else:
-                getattr(self.server(target), "run_script" if target == "cassandra" else "ask")(self.name, ";\n".join(script))
+                getattr(self.server(target), "run_script" if target == "cassandra" else "ask")(self.name,
+                    ";\n".join(script))
             return chosen
         if target == "opensearch":
             chosen = {kind: drawn.choice(MAPPINGS) for kind in chosen}
@@ -189,7 +213,8 @@ class Places(support.TestCase):
         with contextlib.closing(sqlite3.connect(path)) as db, db:
             for kind, declared in chosen.items():
                 db.execute('CREATE TABLE "%s" (id INTEGER PRIMARY KEY, v %s)' % (kind, declared))
-        self.run_program("migrate", "--quiet", "--state", self.path(".seed"), "sqlite:" + path, place, env=servers.aws_environment(self.folder))
+        self.run_program("migrate", "--quiet", "--state", self.path(".seed"), "sqlite:" + path, place,
+                         env=servers.aws_environment(self.folder))
         return chosen
 
 
@@ -209,12 +234,16 @@ class Foresees(Places):
             uri = self.write_lines()
         elif source == "cassandra":
             name = self.server(source).database()
-            self.server(source).run_script(name, ";\n".join(["CREATE TYPE person (street text, tags frozen<set<text>>)", *self.statements(source, '"%s"')]))
+            self.server(source).run_script(name, ";\n".join(["CREATE TYPE person (street text, tags frozen<set<text>>)",
+                                                             *self.statements(source, '"%s"')]))
             uri = self.server(source).uri(name)
         else:
             name = self.server(source).database()
-            first = "CREATE TYPE mood AS ENUM ('sad', 'so ''so'''); SET timezone = 'UTC'" if source == "postgres" else "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"
-            self.server(source).ask(name, ";\n".join([first, *self.statements(source, '"%s"' if source == "postgres" else "`%s`")]))
+            first = ("CREATE TYPE mood AS ENUM ('sad', 'so ''so'''); SET timezone = 'UTC'" if source == "postgres"
+                     else "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'")
+            self.server(source).ask(name, ";\n".join([first, *self.statements(source,
+                                                                              '"%s"' if source == "postgres"
+                                                                              else "`%s`")]))
             uri = self.server(source).uri(name)
         return uri, {kind: len(values) for kind, (_, values) in kinds.items()}
 
@@ -233,15 +262,18 @@ class Foresees(Places):
         os.makedirs(os.path.join(folder, "_transhume", "tables"))
         for kind, (declared, values) in KINDS["jsonl"].items():
             os.makedirs(os.path.join(folder, kind))
-            definition = {"format": 1, "key": ["id"], "columns": [{"name": "id", "type": "int64", "null": False}, {"name": "v", **declared}]}
+            definition = {"format": 1, "key": ["id"], "columns": [{"name": "id", "type": "int64", "null": False},
+                                                                  {"name": "v", **declared}]}
             self.write(os.path.join("source", "_transhume", "tables", kind + ".json"), json.dumps(definition))
-            self.write(os.path.join("source", kind, "part-1.jsonl"), "".join('{"id":%d,"v":%s}\n' % (number, value) for number, value in enumerate(values, 1)))
+            self.write(os.path.join("source", kind, "part-1.jsonl"),
+                       "".join('{"id":%d,"v":%s}\n' % (number, value) for number, value in enumerate(values, 1)))
         return "jsonl:" + folder
 
     # --- the two, side by side
 
     def refused_tables(self, report, kinds):
-        return {kind for kind in kinds for line in report["problems"] if line.startswith(kind + ": ") and "would be rejected" not in line}
+        return {kind for kind in kinds for line in report["problems"] if line.startswith(kind + ": ")
+                and "would be rejected" not in line}
 
     def compare(self, source, target, there, drawn):
         """How many pairs of kind and target were compared."""
@@ -272,7 +304,8 @@ class Foresees(Places):
         told = collections.defaultdict(collections.Counter)
         for foreseen in report["rejects"]:
             told[foreseen["entity"]][foreseen["code"]] += foreseen["count"]
-        wrong = {kind: ("in", chosen.get(kind), "check", dict(told[kind]), "migrate", dict(rejected[kind]), [sorted(reasons[kind, code]) for code in rejected[kind]],
+        wrong = {kind: ("in", chosen.get(kind), "check", dict(told[kind]), "migrate", dict(rejected[kind]),
+                        [sorted(reasons[kind, code]) for code in rejected[kind]],
                         [one["reason"] for one in report["rejects"] if one["entity"] == kind])
                  for kind in set(kinds) - left_out if told[kind] != rejected[kind]}
         self.assertEqual(wrong, {}, "\n".join(report["problems"]) + "\n" + result.err)
@@ -289,12 +322,14 @@ def printable(reason):
 
 
 def add_pairs():
-    pairs = [(source, target, there, number) for source in KINDS for target in TARGETS for there in (False, True) for number in range(ROUNDS if there else 1)
+    pairs = [(source, target, there, number) for source in KINDS for target in TARGETS for there in (False, True)
+             for number in range(ROUNDS if there else 1)
              if not (there and target in FOLDERS)]   # which take no records into tables of others
     for source, target, there, number in support.drawn(pairs, DRAWN, "foresees"):
         def test(self, source=source, target=target, there=there, number=number):
             self.compare(source, target, there, random.Random("%d %s %s %d" % (support.SEED, source, target, number)))
-        setattr(Foresees, "test_%s_into_%s_%s_%d" % (source, target.replace("-", "_"), "there" if there else "new", number + 1), test)
+        setattr(Foresees, "test_%s_into_%s_%s_%d" % (source, target.replace("-", "_"), "there" if there else "new",
+                                                     number + 1), test)
 
 
 add_pairs()

@@ -68,7 +68,8 @@ class Chinook(support.TestCase):
 
     @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "a sanitizer does not load behind another library")
     def test_nothing_is_read_more_often_than_the_plan_needs(self):
-        """A table with its look-ups once, the child rows of a list or an aggregate once. Only the tracks of playlists are
+        """A table with its look-ups once, the child rows of a list or an aggregate once. Only the tracks of playlists
+        are
         read twice: their number decides, before the first of them is kept, whether they become a list or pages."""
         source = support.musicshop(self.path("shop.db"))
         recorder = statements.Recorder(self)

@@ -13,9 +13,12 @@ LITTLE, WANTED = 20000, 1000
 # Of the row i: nine in ten are near each other.
 KEYS = {
     "whole": ("id bigint", "CASE WHEN i % 10 > 0 THEN 5000000000 + i ELSE 1000000 * {wide} END"),
-    "words": ("id varchar(40)", "CASE WHEN i % 10 > 0 THEN concat('common-prefix-', lpad({i}, 10, '0')) ELSE concat(md5({i}), {i}) END"),
-    "uuids": ("id {uuid}", "{cast}CASE WHEN i % 10 > 0 THEN concat('7f000000-0000-7000-8000-', lpad({i}, 12, '0')) ELSE "
-                           "concat('f', substr(md5({i}), 1, 7), '-', lpad({i}, 4, '0'), '-4000-8000-', substr(md5({i}), 1, 12)) END{end}"),
+    "words": ("id varchar(40)",
+              "CASE WHEN i % 10 > 0 THEN concat('common-prefix-', lpad({i}, 10, '0')) ELSE concat(md5({i}), {i}) END"),
+    "uuids": ("id {uuid}",
+              "{cast}CASE WHEN i % 10 > 0 THEN concat('7f000000-0000-7000-8000-', lpad({i}, 12, '0')) ELSE "
+                           "concat('f', substr(md5({i}), 1, 7), '-', lpad({i}, 4, '0'), '-4000-8000-', "
+                           "substr(md5({i}), 1, 12)) END{end}"),
     "pairs": ("a int, b varchar(20)", "CASE WHEN i % 10 > 0 THEN 7 ELSE i END, concat('k', {i})"),
 }
 
@@ -96,7 +99,8 @@ class Sqlite(Chunks, support.TestCase):
     """SQLite does not say how large a table is: its file is a bound."""
 
     def largest(self, rows, filler):
-        support.make_sqlite(self.path("in.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t WITH RECURSIVE n(i) AS (SELECT "
+        support.make_sqlite(self.path("in.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t WITH RECURSIVE n(i) AS (SELECT "
                             "1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT i, %s FROM n" % (rows, filler))
         self.run_program("migrate", "--jobs", "1", "sqlite:in.db", "jsonl:out")
         return max(self.chunks()["t"])

@@ -20,7 +20,8 @@ from unittest import mock
 import support
 from support import PATIENCE, PROGRAM, ROOT, TestCase, make_sqlite, musicshop
 
-COMMANDS = ["init", "check", "migrate", "resume", "status", "reset", "rollback", "finish", "connectors", "failpoints", "grafana",
+COMMANDS = ["init", "check", "migrate", "resume", "status", "reset", "rollback", "finish", "connectors", "failpoints",
+            "grafana",
             "help", "version"]
 GROUPS = ["schema", "change"]   # commands with subcommands
 FAILING = {"TRANSHUME_FAILPOINT": "engine.before_commit:error:0"}
@@ -126,7 +127,8 @@ class Modules(support.TestCase):
     def test_what_a_killed_process_of_the_same_id_left(self):
         """libmongoc prints a line when it is loaded and finds it."""
         for _ in range(2):
-            done = subprocess.run(["sh", "-c", 'touch /dev/shm/mongoc-$$; exec "$0" version --json', support.PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True)
+            done = subprocess.run(["sh", "-c", 'touch /dev/shm/mongoc-$$; exec "$0" version --json', support.PROGRAM],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True)
             self.assertEqual(done.stderr, "")
 
 
@@ -136,7 +138,8 @@ class Pages(TestCase):
     def generate(self, folder):
         # a Python that is chosen by a script costs more than what it writes
         path = os.path.dirname(os.path.realpath(sys.executable)) + os.pathsep + os.environ["PATH"]
-        return subprocess.run([os.path.join(folder, "docs/generate"), "--check", PROGRAM], env=dict(os.environ, PATH=path),
+        return subprocess.run([os.path.join(folder, "docs/generate"), "--check", PROGRAM],
+                              env=dict(os.environ, PATH=path),
                               stderr=subprocess.PIPE, text=True, check=False)
 
     def test_generated_pages_are_fresh(self):
@@ -201,7 +204,8 @@ class Completion(TestCase):
         script = os.path.join(ROOT, "completion/transhume.bash")
         subprocess.run(["bash", "-n", script], check=True)
         self.assertEqual(sorted(self.complete_bash("transhume", "res")), ["reset", "resume"])
-        self.assertEqual(self.complete_bash("transhume", "check", "--sam"), ["--sample", "--sample-rows", "--sample-seed"])
+        self.assertEqual(self.complete_bash("transhume", "check", "--sam"),
+                         ["--sample", "--sample-rows", "--sample-seed"])
         self.assertEqual(self.complete_bash("transhume", "migrate", "--existing", "re"),
                          ["refuse", "replace"])
         self.assertEqual(self.complete_bash("transhume", "status", "--jo"), [])
@@ -284,7 +288,8 @@ class Streams(TestCase):
         for command in ("check", "migrate", "validate"):
             told = self.assert_error(2, "source-missing", command, "--json", "none.db", "copy.db")
             self.assertEqual(told["object"], "none.db")
-        self.assert_error(5, "target-not-empty", "migrate", "--json", "small.db", "full.db", "--state", "other", says="there are records in it already")
+        self.assert_error(5, "target-not-empty", "migrate", "--json", "small.db", "full.db", "--state", "other",
+                          says="there are records in it already")
         for command in ("resume", "report"):
             self.assert_error(2, "run-nothing", command, "--json", "--state", "nowhere")
 
@@ -314,9 +319,11 @@ class Streams(TestCase):
                 refused = self.run_program("migrate", "--state", state, "small.db", copy, code=5).err
                 for command in ("resume", "rollback", "migrate"):
                     self.assertIn("`transhume %s --state %s" % (command, shown), refused)
-                self.assertIn("`transhume resume --state %s` continues" % shown, self.run_program("status", "--state", state).out)
+                self.assertIn("`transhume resume --state %s` continues" % shown,
+                              self.run_program("status", "--state", state).out)
                 command = re.search("`(transhume resume [^`]*)`", refused).group(1)
-                subprocess.run(["sh", "-c", command.replace("transhume", shlex.quote(PROGRAM), 1)], cwd=self.folder, check=True, capture_output=True)
+                subprocess.run(["sh", "-c", command.replace("transhume", shlex.quote(PROGRAM), 1)], cwd=self.folder,
+                               check=True, capture_output=True)
                 self.assertIn("completed", self.run_program("status", "--state", state).out)
 
     def test_progress_json_is_one_object_a_line(self):
@@ -456,7 +463,8 @@ class Watch(TestCase):
                 db.execute("CREATE TABLE %s%d (id INTEGER PRIMARY KEY, a TEXT)" % ("t" * (1 + i % 9), i))
                 db.executemany("INSERT INTO %s%d VALUES (?, 'x')" % ("t" * (1 + i % 9), i), ((n,) for n in range(200)))
         db.close()
-        run = support.start("migrate", "many.db", "copy.db", "--no-express", "--chunk-rows", "50", "--rows-per-second", "2500", cwd=self.folder)
+        run = support.start("migrate", "many.db", "copy.db", "--no-express", "--chunk-rows", "50", "--rows-per-second",
+                            "2500", cwd=self.folder)
         while not os.path.exists(self.path(".transhume", "state.json")):
             time.sleep(0.01)
         terminal = Terminal("status", "--watch", cwd=self.folder, rows=24)
@@ -502,12 +510,14 @@ class Bars(TestCase):
         self.assertRegex(shown[0], r"^from sqlite:shop\.db to ")
         self.assertEqual(shown[2], "50 rows of each table, and those that they refer to; val...")
         self.assertRegex(shown[3], r"^done ")
-        self.assertEqual(self.run_program("migrate", "--plan", "p.yaml", "sqlite:shop.db", "sqlite:two.db", "--state", "two", "--quiet").err, "")
+        self.assertEqual(self.run_program("migrate", "--plan", "p.yaml", "sqlite:shop.db", "sqlite:two.db", "--state",
+                                          "two", "--quiet").err, "")
 
     def test_help_and_lists_keep_to_the_terminal(self):
         self.write("c.yaml", "prod: postgres://app@db.example.org/shop?sslmode=verify-full\ncopy: sqlite:copy.db\n")
         for columns in (60, 80):
-            for arguments in (["help"], ["help", "migrate"], ["help", "schema"], ["help", "target-not-empty"], ["connectors"], ["connectors", "postgres"],
+            for arguments in (["help"], ["help", "migrate"], ["help", "schema"], ["help", "target-not-empty"],
+                              ["connectors"], ["connectors", "postgres"],
                               ["connections", "--connections", "c.yaml"], ["check", "shop.db", "copy.db"]):
                 with self.subTest(columns=columns, arguments=arguments):
                     terminal = Terminal(*arguments, cwd=self.folder, columns=columns, rows=500)
@@ -546,7 +556,8 @@ class Bars(TestCase):
 
     def test_what_does_not_fit_is_left_out_whole(self):
         """The bar gives way first; no number is cut in two."""
-        whole = re.compile(r"copy|━+|\d+\.\d%|[\d,]+ / 15,861|[\d,]+/s|[\d hms.]+ left|[\d.]+ [KM]iB|source asks .*|finishing .*")
+        whole = re.compile(r"copy|━+|\d+\.\d%|[\d,]+ / 15,861|[\d,]+/s|[\d hms.]+ left|[\d.]+ [KM]iB|source asks "
+                           r".*|finishing .*")
         for columns in (80, 66, 50, 34):
             with self.subTest(columns=columns):
                 terminal = self.slow_copy(8000, columns=columns)
@@ -591,13 +602,16 @@ class Questions(TestCase):
         return terminal.finish(), " ".join(terminal.text.split())
 
     def test_finish_says_why_it_asks(self):
-        for code, why in ((3, "is not finished and could not be resumed any more"), (0, "was not validated without a difference")):
+        for code, why in ((3, "is not finished and could not be resumed any more"),
+                          (0, "was not validated without a difference")):
             with self.subTest(why=why):
-                self.run_program("migrate", "--state", "s", "small.db", "copy.db", code=code, env=FAILING if code else {})
+                self.run_program("migrate", "--state", "s", "small.db", "copy.db", code=code,
+                                 env=FAILING if code else {})
                 run = json.loads(self.run_program("status", "--state", "s", "--json").out)["run"]
                 refused, text = self.ask_to_finish("no\n")
                 self.assertEqual(refused, 5)
-                self.assertRegex(text, "run %s %s.*Nothing can be resumed or rolled back after this. Type yes" % (run, why))
+                self.assertRegex(text, "run %s %s.*Nothing can be resumed or rolled back after this. Type yes" % (run,
+                    why))
                 finished, text = self.ask_to_finish("yes\n")
                 self.assertEqual(finished, 0, text)
                 self.assertIn("dropped the ledger", text)

@@ -284,7 +284,8 @@ class Replaced(support.TestCase):
         # The last one opens its writer anew, which attaches the source again.
         rules = ("sqlite.snapshot_taken:stop", "engine.before_prepare:stop",
                  "sqlite.chunk_begin:stop:2,sqlite.before_commit:retry:2")
-        for mode, rule, way in itertools.product(("DELETE", "WAL"), rules, ((), ("--jobs", "1", "--chunk-rows", "100"))):
+        for mode, rule, way in itertools.product(("DELETE", "WAL"), rules,
+                                                 ((), ("--jobs", "1", "--chunk-rows", "100"))):
             with self.subTest(mode=mode, rule=rule, way=way):
                 self.clean()
                 self.make("live.db", "old", mode)
@@ -351,13 +352,16 @@ class Replaced(support.TestCase):
 
 
 class TargetOfOthers(support.TestCase):
-    """The file of a target is made anew for the source's page size and encoding; what others commit just before is theirs."""
+    """
+    The file of a target is made anew for the source's page size and encoding; what others commit just before is theirs.
+    """
 
     ARGUMENTS = ("--state", "first", "source.db", "copy.db")
 
     def make(self, mode):
         source = sqlite3.connect(self.path("source.db"))
-        source.executescript("PRAGMA page_size = 512; PRAGMA encoding = 'UTF-16le'; PRAGMA application_id = 7; CREATE TABLE t(v TEXT);"
+        source.executescript("PRAGMA page_size = 512; PRAGMA encoding = 'UTF-16le'; PRAGMA application_id = 7; "
+                             "CREATE TABLE t(v TEXT);"
                              "INSERT INTO t VALUES ('one'), ('two');")
         source.close()
         target = self.opened("copy.db")
@@ -436,7 +440,8 @@ class TargetOfOthers(support.TestCase):
                 self.assertIn("[run-fenced]", result.err)
                 copy = self.opened("copy.db")
                 self.assertEqual(copy.execute("SELECT v FROM t").fetchall(), [("one",), ("two",)])
-                self.assertEqual(copy.execute("SELECT value ->> 'epoch' FROM _transhume_ledger WHERE name LIKE 'run/%/leader'").fetchone(), (2,))
+                self.assertEqual(copy.execute("SELECT value ->> 'epoch' FROM _transhume_ledger WHERE name LIKE "
+                                              "'run/%/leader'").fetchone(), (2,))
 
     def test_another_process_reads_meanwhile(self):
         """It changes nothing: the file is made anew once it has ended."""

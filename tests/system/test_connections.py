@@ -19,13 +19,15 @@ class Connections(support.TestCase):
     def setUp(self):
         super().setUp()
         database = sqlite3.connect(self.path("shop.db"))
-        database.executescript("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES(1, 'one'), (2, 'two');")
+        database.executescript("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES(1, 'one'), "
+                               "(2, 'two');")
         database.close()
         os.makedirs(self.path("config", "transhume"))
         self.file = os.path.join("config", "transhume", "connections.yaml")
         self.write_file(FILE)
         self.write(os.path.join("config", "transhume", "secret"), "open/sesame:17\n")
-        self.environment = {"XDG_CONFIG_HOME": self.path("config"), "FOLDER": self.folder, "FAR_PASSWORD": "hunter@2 is long"}
+        self.environment = {"XDG_CONFIG_HOME": self.path("config"), "FOLDER": self.folder,
+                            "FAR_PASSWORD": "hunter@2 is long"}
 
     def write_file(self, text, mode=0o600):
         self.write(self.file, text)
@@ -139,7 +141,8 @@ class Connections(support.TestCase):
         self.assertEqual(len(self.rows("copy.db")), 2)
 
     def test_words_for_completion(self):
-        self.assertEqual(self.run_named("complete", "connections").out.split(), ["@shop", "@copy", "@gone", "@far", "@kept"])
+        self.assertEqual(self.run_named("complete", "connections").out.split(),
+                         ["@shop", "@copy", "@gone", "@far", "@kept"])
         self.run_named("migrate", "@shop", "@copy")
         self.assertEqual(self.run_named("complete", "runs").out.split(), [self.run_id()])
         self.assertIn("postgres:", self.run_named("complete", "schemes").out.split())

@@ -123,14 +123,16 @@ class Values(CsvTestCase):
         computed = "".join(", %s%d %s AS (a) %s" % (kind[0].lower(), stored, kind, ("VIRTUAL", "STORED")[stored])
                            for kind in ("BLOB", "INTEGER", "TEXT", "REAL") for stored in (0, 1))
         support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, a ANY%s) STRICT;"
-                            "INSERT INTO t (id, a) VALUES (1, 'word'), (2, -93), (3, 0.5), (4, x'00ff'), (5, ''), (6, NULL), (7, '7');" % computed)
+                            "INSERT INTO t (id, a) VALUES (1, 'word'), (2, -93), (3, 0.5), (4, x'00ff'), (5, ''), (6, "
+                            "NULL), (7, '7');" % computed)
         for target in ("csv:out?bytes=base64", "jsonl:out"):
             with self.subTest(target):
                 shutil.rmtree(self.path("out"), ignore_errors=True)
                 state = target.split(":")[0]
                 self.run_program("migrate", "--state", state, "shop.db", target)
                 self.run_program("migrate", "--state", "back-" + state, target.split("?")[0], state + ".db")
-                rows = [sqlite3.connect(self.path(name)).execute("SELECT * FROM t ORDER BY id").fetchall() for name in ("shop.db", state + ".db")]
+                rows = [sqlite3.connect(self.path(name)).execute("SELECT * FROM t ORDER BY id").fetchall()
+                        for name in ("shop.db", state + ".db")]
                 self.assertEqual(*rows)
 
     def test_the_music_shop_there_and_back(self):
@@ -145,7 +147,8 @@ class Values(CsvTestCase):
     def test_python_reads_what_was_written(self):
         generator = random.Random(support.SEED)
         letters = "ab,\"\n\r\t'\\\u00e9 0"
-        rows = [(i, "".join(generator.choices(letters, k=generator.randrange(12))), generator.random() * 10 ** generator.randrange(-20, 20))
+        rows = [(i, "".join(generator.choices(letters, k=generator.randrange(12))),
+                 generator.random() * 10 ** generator.randrange(-20, 20))
                 for i in range(3000)]
         db = sqlite3.connect(self.path("source.db"))
         db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT, r REAL)")
@@ -182,7 +185,8 @@ class Values(CsvTestCase):
             INSERT INTO t VALUES (1, 0.1), (2, 1e22), (3, 123456789.123), (4, 0.30000000000000004), (5, 100.0);""")
         self.migrate("source.db", "csv:out")
         self.assertEqual(self.read_back("out", "t")[1],
-                         [["1", "0.1"], ["2", "1e+22"], ["3", "123456789.123"], ["4", "0.30000000000000004"], ["5", "100"]])
+                         [["1", "0.1"], ["2", "1e+22"], ["3", "123456789.123"], ["4", "0.30000000000000004"],
+                          ["5", "100"]])
 
 
 class Types(CsvTestCase):
@@ -226,7 +230,8 @@ class Types(CsvTestCase):
     def test_declared_types(self):
         self.put("t.csv", "a,b,c,d,e,f\n1,007,true,2024-01-31 10:00:00,\\x00ff,9b2e4f3c-0000-4000-8000-00000000000A\n")
         self.migrate("csv:t.csv?types=a:text,b:int64,c:bool,d:timestamp,e:bytes,f:uuid", "sqlite:copy.db")
-        self.assertEqual(self.rows(), [("1", 7, 1, "2024-01-31T10:00:00", b"\0\xff", "9b2e4f3c-0000-4000-8000-00000000000a")])
+        self.assertEqual(self.rows(), [("1", 7, 1, "2024-01-31T10:00:00", b"\0\xff",
+                                        "9b2e4f3c-0000-4000-8000-00000000000a")])
         self.migrate("csv:t.csv?infer=no", "sqlite:text.db")
         self.assertEqual(self.rows("text.db")[0][:3], ("1", "007", "true"))
         result = self.migrate("csv:t.csv?types=a:number", "sqlite:x.db", code=2)
@@ -291,7 +296,8 @@ class Places(CsvTestCase):
         wanted = [(int(i), v or None) for i, v in rows]
         self.assertEqual(self.rows(order="id"), wanted)
         db = sqlite3.connect(self.path("copy.db"))
-        chunks = db.execute("SELECT value ->> 'chunks' FROM _transhume_ledger WHERE name LIKE 'run/%/head'").fetchone()[0]
+        chunks = db.execute("SELECT value ->> 'chunks' FROM _transhume_ledger WHERE name LIKE 'run/%/head'").fetchone()[
+            0]
         db.close()
         self.assertGreater(chunks, 50)
 
@@ -443,7 +449,8 @@ class BadInput(CsvTestCase):
             file.write(b"\"\n3,z\n")
         report = self.path("report.json")
         done = subprocess.run([os.path.join(support.BUILD, "measure"), report, support.PROGRAM, "migrate", "--state",
-                               "state", "csv:t.csv?types=a:int64,b:text", "sqlite:copy.db"], cwd=self.folder, timeout=300,
+                               "state", "csv:t.csv?types=a:int64,b:text", "sqlite:copy.db"], cwd=self.folder,
+                              timeout=300,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.state = self.path("state")
         with open(report, encoding="utf-8") as file:
@@ -529,7 +536,8 @@ class BadInput(CsvTestCase):
 
 class Pipes(CsvTestCase):
     def pipe(self, data, *arguments, code=0):
-        result = subprocess.run([support.PROGRAM, *arguments], input=data, cwd=self.folder, timeout=60 * support.PATIENCE,
+        result = subprocess.run([support.PROGRAM, *arguments], input=data, cwd=self.folder,
+                                timeout=60 * support.PATIENCE,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=support.environment_with({}))
         self.assertEqual(result.returncode, code, result.stderr.decode())
         return result

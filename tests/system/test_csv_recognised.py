@@ -33,7 +33,8 @@ class Delimiters(RecognisedTestCase):
             for end in ("\n", "\r\n"):
                 for encoding in ("utf-8", "utf-8-sig", "utf-16"):
                     with self.subTest(word=word, end=end, encoding=encoding):
-                        text = mark.join(("id", "name", "price")) + end + mark.join(("1", "\u00c4nne", "\"2,5;x|\ty\"")) + end
+                        text = mark.join(("id", "name", "price")) + end + mark.join(("1", "\u00c4nne",
+                            "\"2,5;x|\ty\"")) + end
                         found, result = self.read(text.encode(encoding))
                         self.assertEqual(found, (("id", "name", "price"), [(1, "\u00c4nne", "2,5;x|\ty")]))
                         self.assertEqual("recognised delimiter=" + word in result.err, mark != ",")

@@ -200,7 +200,9 @@ class SqliteToSqlite(CutOver, support.TestCase):
     def test_the_deadline_while_a_target_is_locked(self):
         """The command itself ends in time, too, whatever it waits for."""
         thread = self.hold_target(9 * support.PATIENCE)
-        result = self.cut("--max-pause", "1s", "--before", self.script("b.sh", 'sqlite3 -cmd ".timeout 10000" source.db "INSERT INTO t VALUES (9, 1)"'))
+        result = self.cut("--max-pause", "1s", "--before", self.script("b.sh",
+                                                                       'sqlite3 -cmd ".timeout 10000" source.db '
+                                                                       '"INSERT INTO t VALUES (9, 1)"'))
         self.assert_let_in(result)
         self.assertEqual(result.code, 5, result.err)
         self.assertLess(result.seconds, 3 * support.PATIENCE + 1)
@@ -239,7 +241,8 @@ class SqliteToSqlite(CutOver, support.TestCase):
             holders.append(self.held(self.source.path, 8 * support.PATIENCE))
         holders, thread = [], threading.Thread(target=hold, daemon=True)
         thread.start()
-        result = support.transhume("cutover", "--confirm", "--max-pause", "%dms" % (1000 * support.PATIENCE), cwd=self.folder,
+        result = support.transhume("cutover", "--confirm", "--max-pause", "%dms" % (1000 * support.PATIENCE),
+                                   cwd=self.folder,
                                    env={"TRANSHUME_FAILPOINT": "cutover.before_prime:sleep"})
         self.assertEqual(result.code, 5, result.err)
         self.assertLess(result.seconds, 5 * support.PATIENCE)
@@ -279,7 +282,9 @@ class SqliteToSqlite(CutOver, support.TestCase):
         self.run_program("cutover", "--dry-run")
 
     def test_triggers_of_the_feed_that_were_altered(self):
-        names = [name for name, in sqlite3.connect(self.source.path).execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")]
+        names = [name
+                 for name, in sqlite3.connect(self.source.path).execute("SELECT name FROM sqlite_schema WHERE type = "
+                                                                        "'trigger'")]
         self.source.run("DROP TRIGGER \"%s\"" % names[0])
         said = self.run_program("cutover", "--dry-run", code=5).err
         self.assertIn("the triggers of the feed were dropped in part, or altered", said)
@@ -295,7 +300,8 @@ class SqliteToSqlite(CutOver, support.TestCase):
         def follows():
             with open(self.path(".transhume", "lock"), encoding="utf-8") as lock, open(state, encoding="utf-8") as file:
                 made = json.load(file)
-                return str(process.pid) in lock.read() and made["status"] == "in_progress" and made.get("follow") is not None
+                return str(process.pid) in lock.read() and made["status"] == "in_progress" and made.get(
+                    "follow") is not None
 
         def told(**members):
             with open(state, encoding="utf-8") as file:
@@ -320,7 +326,9 @@ class SqliteToSqlite(CutOver, support.TestCase):
             os.rename(self.target.path, self.path("gone.db"))
         thread = threading.Thread(target=leave, daemon=True)
         thread.start()
-        result = self.cut("--before", self.script("b.sh", 'sqlite3 -cmd ".timeout 10000" source.db "INSERT INTO t VALUES (9, 1)"'),
+        result = self.cut("--before", self.script("b.sh",
+                                                  'sqlite3 -cmd ".timeout 10000" source.db "INSERT INTO t '
+                                                  'VALUES (9, 1)"'),
                            failpoint="cutover.before_drain:sleep")
         thread.join()
         self.assert_let_in(result)
@@ -333,7 +341,9 @@ class SqliteToSqlite(CutOver, support.TestCase):
         """From then on: a ledger that has a trigger when a run begins is refused."""
         self.write("no.sql", "CREATE TRIGGER no BEFORE UPDATE ON _transhume_ledger WHEN new.value LIKE '%\"drained\"%' "
                              "BEGIN SELECT RAISE(ABORT, 'no'); END;")
-        self.assert_let_in(self.cut("--before", self.script("b.sh", "sqlite3 -cmd '.timeout 10000' %s <no.sql" % self.target.path)))
+        self.assert_let_in(self.cut("--before", self.script("b.sh",
+                                                            "sqlite3 -cmd '.timeout 10000' %s <no.sql"
+                                                            % self.target.path)))
 
     def test_a_full_disk(self):
         self.assert_let_in(self.cut(failpoint="cutover.before_prime:enospc"))
@@ -595,7 +605,8 @@ class PostgresToPostgres(CutOver, support.TestCase):
         self.assertNotIn("STILL STOPPED", result.err)
 
     def feed(self):
-        return self.server.psql(self.source.name, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")[0][0]
+        return self.server.psql(self.source.name,
+                                "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")[0][0]
 
     def test_a_feed_without_its_slot(self):
         self.server.psql(self.source.name, "SELECT pg_drop_replication_slot('%s')" % self.feed())
@@ -629,14 +640,16 @@ class PostgresToPostgres(CutOver, support.TestCase):
         self.run_program("cutover", "--dry-run")
         self.target.run("ALTER TABLE t RENAME TO w")
         self.source.run("DROP TABLE beside")
-        self.assertIn("the target has no table of this name any more", self.run_program("cutover", "--dry-run", code=5).err)
+        self.assertIn("the target has no table of this name any more",
+                      self.run_program("cutover", "--dry-run", code=5).err)
         self.target.run("ALTER TABLE w RENAME TO t")
         self.run_program("cutover", "--confirm")
 
     def test_an_alter_that_waits_for_the_comparison(self):
         """Whose readers come later than it: they do not wait for each other, and the writers are let in."""
         process = self.stopped_at("postgres.snapshot_taken:stop:1", "cutover", "--confirm", "--max-lag", "1h")
-        waiting = subprocess.Popen(self.server.session_command(self.source.name) + ["-c", "ALTER TABLE t ADD n int"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        waiting = subprocess.Popen(self.server.session_command(self.source.name) + ["-c", "ALTER TABLE t ADD n int"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(waiting.kill)
         self.wait_until("it waits", lambda: self.server.waiting(self.source.name) > 0)
         begun = time.monotonic()
@@ -687,8 +700,11 @@ class MariadbToSqlite(CutOver, support.TestCase):
 
     def test_a_source_that_is_read_only(self):
         name = self.source.name
-        self.server.ask(name, "CREATE USER reader@'127.0.0.1'; GRANT SELECT, CREATE, ALTER, DROP, TRIGGER, REFERENCES, RELOAD, PROCESS, REPLICATION SLAVE, "
-                              "BINLOG MONITOR ON *.* TO reader@'127.0.0.1'; SET GLOBAL log_bin_trust_function_creators = 1, read_only = 1")
+        self.server.ask(name,
+                        "CREATE USER reader@'127.0.0.1'; GRANT SELECT, CREATE, ALTER, DROP, TRIGGER, REFERENCES, "
+                        "RELOAD, PROCESS, REPLICATION SLAVE, "
+                              "BINLOG MONITOR ON *.* TO reader@'127.0.0.1'; SET GLOBAL log_bin_trust_function_creators "
+                              "= 1, read_only = 1")
         self.addCleanup(self.server.ask, name, "SET GLOBAL read_only = 0; DROP USER reader@'127.0.0.1'")
         source = self.source.uri.replace("root@", "reader@")
         said = self.run_program("cutover", "--dry-run", source, self.target.uri, code=5).err

@@ -34,11 +34,13 @@ class DashboardCase(support.TestCase):
         with sqlite3.connect(self.path("source.db")) as db:
             for name in ("customers", "orders"):
                 db.execute("CREATE TABLE %s(id INTEGER PRIMARY KEY, v TEXT, mail TEXT)" % name)
-                db.executemany("INSERT INTO %s VALUES (?, ?, ?)" % name, ((i, "v" * 50, None if i % 100 == 7 else "m%d" % i) for i in range(rows)))
+                db.executemany("INSERT INTO %s VALUES (?, ?, ?)" % name,
+                               ((i, "v" * 50, None if i % 100 == 7 else "m%d" % i) for i in range(rows)))
         self.write("plan.yaml", PLAN)
 
     def migrate(self, *arguments, **options):
-        return self.run_program("migrate", "--plan", "plan.yaml", "--chunk-rows", "50", "--progress", "none", *arguments, **options)
+        return self.run_program("migrate", "--plan", "plan.yaml", "--chunk-rows", "50", "--progress", "none",
+                                *arguments, **options)
 
     def killed(self, *arguments, occurrence=30):
         self.migrate(*arguments, code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:%d" % occurrence})
@@ -51,7 +53,8 @@ class DashboardCase(support.TestCase):
         return found.group(1), found.group(2)
 
     def serve(self, *arguments):
-        process = support.start("serve", *arguments, "--dashboard", "0", cwd=self.folder, env={"TRANSHUME_TOKEN": TOKEN})
+        process = support.start("serve", *arguments, "--dashboard", "0", cwd=self.folder,
+                                env={"TRANSHUME_TOKEN": TOKEN})
         self.base, _ = self.url_of(process, process.stdout)
         return process
 
@@ -78,7 +81,8 @@ class DashboardCase(support.TestCase):
         return self.get("/api/runs")["runs"]
 
     def stream(self, key, headers=None, query=""):
-        return Stream(self, "/api/runs/%s/events%s" % (key, query), dict({"Authorization": "Bearer " + TOKEN}, **(headers or {})))
+        return Stream(self, "/api/runs/%s/events%s" % (key, query),
+                      dict({"Authorization": "Bearer " + TOKEN}, **(headers or {})))
 
 
 class Stream:
@@ -89,12 +93,14 @@ class Stream:
         self.connection.request("GET", path, headers=headers)
         self.answer = self.connection.getresponse()
         case.addCleanup(self.connection.close)
-        case.assertEqual((self.answer.status, self.answer.getheader("Content-Type")), (200, "text/event-stream; charset=utf-8"))
+        case.assertEqual((self.answer.status, self.answer.getheader("Content-Type")),
+                         (200, "text/event-stream; charset=utf-8"))
 
     def next(self):
         """(kind, id, data) of the next one."""
         found = {}
-        deadline = time.monotonic() + 60 * support.PATIENCE  # the server says every ten seconds that there is nothing new
+        # the server says every ten seconds that there is nothing new
+        deadline = time.monotonic() + 60 * support.PATIENCE
         while True:
             assert time.monotonic() < deadline, "nothing comes"
             line = self.answer.readline().decode().rstrip("\n")
@@ -114,7 +120,8 @@ class Stream:
 
 
 def states(cells):
-    return {state: sum(int(n) for n, s in re.findall(r"(\d+)([a-z])", cells) if s == state) for state in set(re.findall("[a-z]", cells))}
+    return {state: sum(int(n) for n, s in re.findall(r"(\d+)([a-z])", cells) if s == state)
+            for state in set(re.findall("[a-z]", cells))}
 
 
 class Api(DashboardCase):
@@ -124,7 +131,8 @@ class Api(DashboardCase):
         self.assertEqual(self.runs(), [])
         self.killed()
         [run] = self.runs()
-        self.assertEqual((run["verdict"], run["at_work"], run["attempts"], run["folder"]), ("stopped", False, 1, ".transhume"))
+        self.assertEqual((run["verdict"], run["at_work"], run["attempts"], run["folder"]),
+                         ("stopped", False, 1, ".transhume"))
         self.run_program("resume", "--progress", "none", code=1)
         [run] = self.runs()
         self.assertEqual((run["verdict"], run["attempts"], run["written"], run["rejected"], run["total"]),
@@ -137,7 +145,8 @@ class Api(DashboardCase):
         self.assertEqual((chunks["total"], chunks["done"], chunks["cell"]), (80, 80, 1))
         rejected = {s["name"]: s["with_rejects"] for s in chunks["streams"]}
         self.assertEqual(rejected, {"customers": 20, "orders": 0})
-        self.assertEqual({s["name"]: sum(states(s["cells"]).values()) for s in chunks["streams"]}, {"customers": 40, "orders": 40})
+        self.assertEqual({s["name"]: sum(states(s["cells"]).values()) for s in chunks["streams"]},
+                         {"customers": 40, "orders": 40})
         self.assertEqual(states(chunks["streams"][0]["cells"])["r"], 20)
 
     def test_events_go_on_where_they_were(self):
@@ -150,7 +159,8 @@ class Api(DashboardCase):
         key = self.runs()[0]["key"]
         seen = self.stream(key).until(lambda kind, number, _: number == str(last))
         self.assertEqual(seen[0][0], "progress")
-        self.assertEqual((seen[0][2]["verdict"], seen[0][2]["part"], seen[0][2]["sum"]["rejected"]), ("done, with rejects", 1, 5))
+        self.assertEqual((seen[0][2]["verdict"], seen[0][2]["part"], seen[0][2]["sum"]["rejected"]),
+                         ("done, with rejects", 1, 5))
         self.assertEqual([data for kind, _, data in seen if kind == "message"], events)
         for headers, query in (({"Last-Event-ID": str(last - 3)}, ""), (None, "?after=%d" % (last - 3))):
             seen = self.stream(key, headers, query).until(lambda kind, number, _: number == str(last))
@@ -171,15 +181,18 @@ class Api(DashboardCase):
         with open(self.path(".transhume", "state.json"), encoding="utf-8") as file:
             settings = json.load(file)["settings"]
         self.assertEqual([(w["side"], w["number"]) for w in going["workers"]],
-                         [(side, n + 1) for side, kind in (("source", "readers"), ("target", "writers")) for n in range(settings[kind])])
+                         [(side, n + 1) for side, kind in (("source", "readers"), ("target", "writers"))
+                          for n in range(settings[kind])])
         for worker in going["workers"]:
             self.assertTrue(worker["doing"] and worker["since"] > "2026", worker)
             if "chunk" in worker:
-                self.assertIn((worker["table"], worker["entity"], worker["stream"]), (("customers", "customer", "customers"), ("orders", "order", "orders")))
+                self.assertIn((worker["table"], worker["entity"], worker["stream"]),
+                              (("customers", "customer", "customers"), ("orders", "order", "orders")))
                 self.assertTrue(1 <= worker["chunk"] <= 80 and 0 <= worker["rows"] <= 50, worker)
         self.assertLessEqual(going["queue"]["bytes"], going["queue"]["capacity_bytes"])
         self.assert_code(support.finish(process), 1)
-        ended = stream.until(lambda kind, _, data: kind == "progress" and data["verdict"] == "done, with rejects")[-1][2]
+        ended = stream.until(lambda kind, _, data: kind == "progress"
+                             and data["verdict"] == "done, with rejects")[-1][2]
         self.assertNotIn("workers", ended)
 
     def test_a_new_run_and_an_older_one(self):
@@ -212,13 +225,15 @@ class Api(DashboardCase):
         self.make_source(500)
         for target in ("postgres-like.db", "home.db"):
             options = ["--ledger", "home.db"] if target == "home.db" else []
-            self.run_program("migrate", "source.db", "one.db" if options else target, "--chunk-rows", "50", "--no-express", "--progress", "none", *options,
+            self.run_program("migrate", "source.db", "one.db" if options else target, "--chunk-rows", "50",
+                             "--no-express", "--progress", "none", *options,
                              code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:5"})
             run = self.run_id()
             shutil.rmtree(self.path(".transhume"))
             server = self.serve("--ledger", target)
             [told] = self.runs()
-            self.assertEqual((told["run"], told["verdict"], told["at_work"], told["current"], told["folder"]), (run, "stopped", False, False, target))
+            self.assertEqual((told["run"], told["verdict"], told["at_work"], told["current"], told["folder"]),
+                             (run, "stopped", False, False, target))
             self.assertEqual(self.get("/api/runs/" + told["key"])["run"], run)
             shown = self.stream(told["key"]).until(lambda kind, *_: kind == "progress")[-1][2]
             self.assertEqual((shown["chunks"], shown["phase"]), ({"total": 20, "done": 4}, "copying"))
@@ -245,7 +260,8 @@ class Api(DashboardCase):
         lines += [{"kind": "chunk", "level": "debug", "text": "chunk %d is done" % i} for i in range(4000)]
         with open(self.path(".transhume", "events.jsonl"), "w", encoding="utf-8") as file:
             for number, line in enumerate(lines):
-                file.write(json.dumps(dict({"number": number + 1, "at": "2026-01-31T23:59:59.000Z"}, **line), separators=(",", ":")) + "\n")
+                file.write(json.dumps(dict({"number": number + 1, "at": "2026-01-31T23:59:59.000Z"}, **line),
+                                      separators=(",", ":")) + "\n")
             file.write('{"number":4002,"at":"2026')  # being written
         self.serve()
         seen = self.stream("0.now").until(lambda kind, number, _: number == "4001")
@@ -258,23 +274,27 @@ class Api(DashboardCase):
         self.make_source(50)
         self.migrate(code=1)
         lines = [json.dumps({"format": 1, "run": self.run_id(), "streams": [{"name": "t", "chunks": count}]})]
-        lines += [json.dumps({"chunk": i + 1, "attempt": 1, "seconds": 0.01, "written": 5, "rejected": int(states_of(i) == 2)}) for i in range(count) if states_of(i)]
+        lines += [json.dumps({"chunk": i + 1, "attempt": 1, "seconds": 0.01, "written": 5,
+                              "rejected": int(states_of(i) == 2)}) for i in range(count) if states_of(i)]
         self.write(".transhume/chunks.jsonl", "\n".join(lines) + "\n")
 
     def test_many_chunks_are_few_bytes(self):
         self.chunk_lines(lambda i: 0 if i > 9000 else 2 if i % 100 == 50 else 1)
         self.serve()
         status, _, body = self.ask("/api/runs/0.now/chunks")
-        self.assertEqual((status, states(json.loads(body)["streams"][0]["cells"])), (200, {"d": 8911, "r": 90, "o": 999}))
+        self.assertEqual((status, states(json.loads(body)["streams"][0]["cells"])),
+                         (200, {"d": 8911, "r": 90, "o": 999}))
         self.assertLess(len(body), 2048)
 
     def test_control_stops_and_resumes(self):
         self.make_source()
-        process = support.start("migrate", "--plan", "plan.yaml", "--chunk-rows", "50", "--rows-per-second", "1000", "--progress", "none",
+        process = support.start("migrate", "--plan", "plan.yaml", "--chunk-rows", "50", "--rows-per-second", "1000",
+                                "--progress", "none",
                                 "--dashboard", "0", "--allow-control", cwd=self.folder)
         self.base, token = self.url_of(process, process.stderr)
         self.assertEqual(len(token), 32)
-        self.wait_until("it copies", lambda: json.loads(self.ask("/api/runs", token=token)[2])["runs"][:1] and "run" in json.loads(self.ask("/api/runs", token=token)[2])["runs"][0])
+        self.wait_until("it copies", lambda: json.loads(self.ask("/api/runs", token=token)[2])["runs"][:1]
+                        and "run" in json.loads(self.ask("/api/runs", token=token)[2])["runs"][0])
         self.assertEqual(self.ask("/metrics", token=None)[0], 200)
         self.assertEqual(self.ask("/readyz", token=None)[0], 200)
         self.assertEqual(self.ask("/api/runs/0.now/resume", "POST", token=token)[0], 409)
@@ -287,17 +307,22 @@ class Api(DashboardCase):
         self.assertEqual(self.ask("/api/runs/0.now/stop", "POST")[0], 409)
         stream = self.stream("0.now")
         told = stream.until(lambda kind, _, data: kind == "progress")[-1][2]
-        self.assertEqual((told["verdict"], told["control"]), ("interrupted", {"stop": False, "resume": True, "resuming": False, "failure": None}))
+        self.assertEqual((told["verdict"], told["control"]), ("interrupted",
+                                                              {"stop": False, "resume": True, "resuming": False,
+                                                               "failure": None}))
         self.assertEqual(self.ask("/api/runs/0.now/resume", "POST")[0], 202)
         stream.until(lambda kind, _, data: kind == "progress" and data["verdict"] == "done, with rejects")
         self.assertEqual(self.runs()[0]["written"], 2 * ROWS - REJECTED)
-        self.assertEqual([self.ask("/api/runs/0.now/" + action, "POST")[0] for action in ("stop", "resume")], [409, 409])
+        self.assertEqual([self.ask("/api/runs/0.now/" + action, "POST")[0] for action in ("stop", "resume")],
+                         [409, 409])
 
     def test_a_token_given_is_kept_secret(self):
         self.make_source(4000)
         for arguments in (["--token", TOKEN], ["--token=" + TOKEN]):
-            process = support.start("migrate", "--plan", "plan.yaml", "--chunk-rows", "100", "--rows-per-second", "1000", "--verbose", "--log-file", "log", "--dashboard", "0", *arguments,
-                                    "--state", "st%d" % len(arguments), "source.db", "jsonl:out%d" % len(arguments), cwd=self.folder)
+            process = support.start("migrate", "--plan", "plan.yaml", "--chunk-rows", "100", "--rows-per-second",
+                                    "1000", "--verbose", "--log-file", "log", "--dashboard", "0", *arguments,
+                                    "--state", "st%d" % len(arguments), "source.db", "jsonl:out%d" % len(arguments),
+                                    cwd=self.folder)
             self.addCleanup(self.end, process)
             self.wait_until("it copies", lambda: os.path.exists(self.path("st%d" % len(arguments), "state.json")))
             with open("/proc/%d/cmdline" % process.pid, "rb") as file:
@@ -318,7 +343,8 @@ class Api(DashboardCase):
         self.serve("--allow-control")
         stream = self.stream("0.now")
         self.assertEqual(self.ask("/api/runs/0.now/resume", "POST")[0], 202)
-        failure = stream.until(lambda kind, _, data: kind == "progress" and data["control"]["failure"])[-1][2]["control"]["failure"]
+        failure = stream.until(lambda kind, _, data: kind == "progress"
+                               and data["control"]["failure"])[-1][2]["control"]["failure"]
         self.assertTrue(failure.startswith("error: ") and "source.db" in failure, failure)
 
 
@@ -331,7 +357,8 @@ class Safety(DashboardCase):
         self.key = self.runs()[0]["key"]
 
     def test_who_may_come_in(self):
-        paths = ["/", "/api/runs", "/api/runs/" + self.key, "/api/runs/%s/events" % self.key, "/api/runs/%s/chunks" % self.key]
+        paths = ["/", "/api/runs", "/api/runs/" + self.key, "/api/runs/%s/events" % self.key,
+                 "/api/runs/%s/chunks" % self.key]
         for path in paths:
             for token in (None, "", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "x" * 5000):
                 status, headers, body = self.ask(path, token=token)
@@ -343,16 +370,21 @@ class Safety(DashboardCase):
             self.assertEqual(self.ask(path, token=None)[0], 200)
         status, headers, body = self.ask("/metrics", token=None)
         self.assertEqual((status, headers["Content-Type"]), (200, "text/plain; version=0.0.4; charset=utf-8"))
-        self.assertTrue({'active_migrations_count 0', 'transhume_runs{verdict="done, with rejects"} 1'} <= set(body.splitlines()), body)
+        self.assertTrue({'active_migrations_count 0', 'transhume_runs{verdict="done, with rejects"} 1'}
+                        <= set(body.splitlines()), body)
         self.assertEqual(lint(body), "")
         status, headers, _ = self.ask("/?token=" + TOKEN, token=None)
         self.assertEqual((status, headers["Location"]), (303, "/"))
         cookie = headers["Set-Cookie"]
         self.assertTrue({"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; ")), cookie)
         status, headers, body = self.ask("/", headers={"Cookie": cookie.split(";")[0]}, token=None)
-        self.assertEqual((status, headers["Content-Type"], headers["Cache-Control"]), (200, "text/html; charset=utf-8", "no-store"))
-        self.assertRegex(headers["Content-Security-Policy"], r"^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; connect-src 'self'; img-src data:; "
-                                                             r"base-uri 'none'; form-action 'none'; frame-ancestors 'none'$")
+        self.assertEqual((status, headers["Content-Type"], headers["Cache-Control"]),
+                         (200, "text/html; charset=utf-8", "no-store"))
+        self.assertRegex(headers["Content-Security-Policy"],
+                         r"^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; "
+                         r"connect-src 'self'; img-src data:; "
+                                                             r"base-uri 'none'; form-action 'none'; "
+                                                             r"frame-ancestors 'none'$")
         self.assertNotIn(TOKEN, body)
         self.assertNotIn("http://", body.replace("http://www.w3.org/2000/svg", ""))
         self.assertEqual(self.ask("/api/runs", headers={"Cookie": cookie.split(";")[0] + "x"}, token=None)[0], 401)
@@ -364,7 +396,8 @@ class Safety(DashboardCase):
                 self.assertEqual(self.ask(path, method, {"Host": host})[0], 403, (host, method))
         port = urlsplit(self.base).port
         self.assertEqual(self.ask("/api/runs", headers={"Host": "localhost:%d" % port})[0], 200)
-        for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "https://127.0.0.1:%d" % port}, {"Sec-Fetch-Site": "cross-site"},
+        for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"},
+                        {"Origin": "https://127.0.0.1:%d" % port}, {"Sec-Fetch-Site": "cross-site"},
                         {"Sec-Fetch-Site": "same-site"}):
             status, _, body = self.ask(stop, "POST", headers)
             self.assertEqual((status, "another site" in body), (403, True), headers)
@@ -383,20 +416,25 @@ class Safety(DashboardCase):
 
     def test_paths_lead_nowhere_else(self):
         run = self.key[2:]
-        for path in ("/api/runs/0.../state.json", "/api/runs/0.%2e%2e", "/api/runs/0.%2e%2e%2fruns", "/api/runs/0./", "/api/runs/0.", "/api/runs/1." + run, "/api/runs/-1." + run,
-                     "/api/runs/+0." + run, "/api/runs/%200." + run, "/api/runs/18446744073709551616." + run, "/api/runs/0." + run + "%00", "/api/runs/0." + run + "/../../x",
-                     "/api/runs/0.%s/rejects/x" % run, "/api/runs/0." + "a" * 5000, "/api/runs//" + self.key, "/api/runsx", "/api", "//", "/../etc/passwd", "/%2e%2e/etc/passwd",
+        for path in ("/api/runs/0.../state.json", "/api/runs/0.%2e%2e", "/api/runs/0.%2e%2e%2fruns", "/api/runs/0./",
+                     "/api/runs/0.", "/api/runs/1." + run, "/api/runs/-1." + run,
+                     "/api/runs/+0." + run, "/api/runs/%200." + run, "/api/runs/18446744073709551616." + run,
+                     "/api/runs/0." + run + "%00", "/api/runs/0." + run + "/../../x",
+                     "/api/runs/0.%s/rejects/x" % run, "/api/runs/0." + "a" * 5000, "/api/runs//" + self.key,
+                     "/api/runsx", "/api", "//", "/../etc/passwd", "/%2e%2e/etc/passwd",
                      "/.transhume/state.json", "/index.html"):
             self.assertEqual(self.ask(path)[0], 404, path)
 
     def test_slow_and_silent_clients(self):
         address = ("127.0.0.1", urlsplit(self.base).port)
-        request = ("GET /api/runs/%s/events HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n\r\n" % (self.key, address[1], TOKEN)).encode()
+        request = ("GET /api/runs/%s/events HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n\r\n"
+                   % (self.key, address[1], TOKEN)).encode()
         held = []
         for number in range(50):
             connection = socket.create_connection(address, timeout=5)
             held.append(connection)
-            connection.sendall([request, b"GET / HT", b"", b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n"][number % 4])
+            connection.sendall([request, b"GET / HT", b"",
+                                b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n"][number % 4])
         self.assertEqual(len(self.runs()), 1)
         for connection in held:
             connection.close()
@@ -421,10 +459,12 @@ class Safety(DashboardCase):
         self.assertEqual(len(self.runs()), 1)
 
     def test_what_is_no_token_or_address(self):
-        for arguments in (["--token", "short"], ["--token", "x" * 129], ["--token", "sixteen letters;"], ["--dashboard", "nowhere"],
+        for arguments in (["--token", "short"], ["--token", "x" * 129], ["--token", "sixteen letters;"],
+                          ["--dashboard", "nowhere"],
                           ["--dashboard", str(urlsplit(self.base).port)]):
             result = self.run_program("serve", *arguments, code=2)
-            self.assertEqual(len([line for line in result.err.splitlines() if line.startswith("error:")]), 1, result.err)
+            self.assertEqual(len([line for line in result.err.splitlines() if line.startswith("error:")]), 1,
+                             result.err)
         self.assertIn("needs --dashboard", self.run_program("resume", "--allow-control", code=2).err)
 
 
@@ -440,23 +480,27 @@ class Page(DashboardCase):
 
     def complaints(self):
         """Without the page's own requests."""
-        return [(what, text) for what, text in self.browser.complaints() if not (what == "Network.requestWillBeSent" and text.startswith((self.base, "data:")))]
+        return [(what, text) for what, text in self.browser.complaints()
+                if not (what == "Network.requestWillBeSent" and text.startswith((self.base, "data:")))]
 
     def text(self, selector):
         return self.browser.ask("document.querySelector(%s)?.innerText || ''" % json.dumps(selector))
 
     def look(self, width=1280, dark=False, key=None):
         self.browser.look(self.base + "/?token=" + TOKEN + ("#/" + key if key else ""), width, dark=dark)
-        self.wait_until("the page shows a run", lambda: self.browser.ask("!document.getElementById('sections').hidden && page.report !== null"))
+        self.wait_until("the page shows a run",
+                        lambda: self.browser.ask("!document.getElementById('sections').hidden && page.report !== null"))
 
     def wait_for(self, selector, wanted):
         self.wait_until("%s shows %r" % (selector, wanted), lambda: wanted in self.text(selector))
 
     def tiles(self):
-        return self.browser.ask("Object.fromEntries([...document.querySelectorAll('#tiles > div')].map(d => [d.children[0].textContent, d.children[1].firstChild.textContent]))")
+        return self.browser.ask("Object.fromEntries([...document.querySelectorAll('#tiles > div')].map(d => "
+                                "[d.children[0].textContent, d.children[1].firstChild.textContent]))")
 
     def rows(self, selector):
-        return self.browser.ask("[...document.querySelectorAll(%s)].map(r => [...r.cells].map(c => c.textContent.trim()))" % json.dumps(selector + " tbody tr"))
+        return self.browser.ask("[...document.querySelectorAll(%s)].map(r => [...r.cells].map(c => "
+                                "c.textContent.trim()))" % json.dumps(selector + " tbody tr"))
 
     def test_a_run_while_it_is_killed_and_resumed(self):
         self.make_source()
@@ -471,7 +515,9 @@ class Page(DashboardCase):
         self.wait_for("#chunks", "80 of 80 chunks are done")
         tiles = self.tiles()
         self.assertEqual((tiles["Progress"], tiles["Written"], tiles["Rejected"]), ("100.0 %", "3,980", "20"))
-        self.assertEqual([row[:5] for row in self.rows("#tables")], [["customers: customer", "100.0 %", "2,000", "1,980", "20"], ["orders: order", "100.0 %", "2,000", "2,000", "0"]])
+        self.assertEqual([row[:5] for row in self.rows("#tables")],
+                         [["customers: customer", "100.0 %", "2,000", "1,980", "20"],
+                          ["orders: order", "100.0 %", "2,000", "2,000", "0"]])
         self.assertEqual(self.rows("#rejects"), [["customers", "key-null", "20"]])
         self.assertIn("resumed", self.text("#rate"))
         self.wait_for("#lines", "phase: done")
@@ -480,13 +526,16 @@ class Page(DashboardCase):
 
     def test_workers_are_shown_while_they_work(self):
         self.make_source()
-        process = support.start("migrate", "--plan", "plan.yaml", "--chunk-rows", "50", "--rows-per-second", "1000", "--progress", "none", cwd=self.folder)
+        process = support.start("migrate", "--plan", "plan.yaml", "--chunk-rows", "50", "--rows-per-second", "1000",
+                                "--progress", "none", cwd=self.folder)
         self.addCleanup(self.end, process)
         self.wait_until("it copies", lambda: os.path.exists(self.path(".transhume", "state.json")))
         self.serve()
         self.look()
         self.wait_until("workers with their chunks", lambda: [row for row in self.rows("#workers")
-                                                              if row[0] == "reader 1" and row[2] in ("customers: customer", "orders: order") and row[3] != "–"])
+                                                              if row[0] == "reader 1"
+                                                              and row[2] in ("customers: customer", "orders: order")
+                                                              and row[3] != "–"])
         self.assertIn("Between readers and writers", self.text("#workers"))
         process.send_signal(signal.SIGINT)
         support.finish(process)
@@ -505,11 +554,16 @@ class Page(DashboardCase):
             self.assertEqual(self.complaints(), [])
         ask = self.browser.ask
         self.assertEqual(ask("document.documentElement.lang"), "en")
-        self.assertEqual([ask("document.querySelectorAll('%s').length" % name) for name in ("header", "nav", "main", "h1")], [1] * 4)
-        self.assertEqual(ask("[...document.querySelectorAll('svg, canvas')].filter(e => !e.getAttribute('aria-label')).length"), 0)
-        self.assertEqual(ask("[...document.querySelectorAll('table')].filter(t => !t.querySelector('thead th[scope=col]') || !t.querySelector('tbody th[scope=row]')).length"), 0)
-        self.assertEqual(ask("[...document.querySelectorAll('section, nav')].filter(s => !document.getElementById(s.getAttribute('aria-labelledby'))).length"), 0)
-        self.assertEqual(ask("[...document.querySelectorAll('[aria-live], [role=log], [role=alert]')].map(e => e.id).join()"), "status")
+        self.assertEqual([ask("document.querySelectorAll('%s').length" % name)
+                          for name in ("header", "nav", "main", "h1")], [1] * 4)
+        self.assertEqual(ask("[...document.querySelectorAll('svg, canvas')].filter(e => "
+                             "!e.getAttribute('aria-label')).length"), 0)
+        self.assertEqual(ask("[...document.querySelectorAll('table')].filter(t => !t.querySelector('thead "
+                             "th[scope=col]') || !t.querySelector('tbody th[scope=row]')).length"), 0)
+        self.assertEqual(ask("[...document.querySelectorAll('section, nav')].filter(s => "
+                             "!document.getElementById(s.getAttribute('aria-labelledby'))).length"), 0)
+        self.assertEqual(ask("[...document.querySelectorAll('[aria-live], [role=log], "
+                             "[role=alert]')].map(e => e.id).join()"), "status")
         self.assertIn("done, with rejects", self.browser.ask("document.getElementById('status').textContent"))
         self.assertEqual(ask("[...document.querySelectorAll('select, input')].filter(e => !e.labels.length).length"), 0)
         self.assertEqual(ask("document.querySelectorAll('button').length"), 0)
@@ -517,14 +571,19 @@ class Page(DashboardCase):
         for _ in range(4):
             for kind in ("keyDown", "keyUp"):
                 self.browser.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
-            seen.append(ask("document.activeElement.className || document.activeElement.getAttribute('href') || document.activeElement.id"))
-            self.assertTrue(ask("document.activeElement.matches(':focus-visible') && getComputedStyle(document.activeElement).outlineStyle !== 'none'"), seen)
+            seen.append(ask("document.activeElement.className || document.activeElement.getAttribute('href') || "
+                            "document.activeElement.id"))
+            self.assertTrue(ask("document.activeElement.matches(':focus-visible') && "
+                                "getComputedStyle(document.activeElement).outlineStyle !== 'none'"), seen)
         self.assertEqual(seen[:2], ["skip", "#/0." + self.run_id()])
 
     def test_names_and_records_stay_text(self):
         hostile_database(self.path("bait.db"))
-        self.write("plan.yaml", "transhume: 1\nsource: bait.db\ntarget: 'dynamodb-json:out<img src=x onerror=alert(1)>'\ntables:\n  bait: "
-                                "{ key: { partition: M }, entities: { \"<b>&amp;</b>\": { from: bait, fields: { M: '{mail}', '*': copy } } } }\n")
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: bait.db\ntarget: 'dynamodb-json:out<img src=x "
+                   "onerror=alert(1)>'\ntables:\n  bait: "
+                                "{ key: { partition: M }, entities: { \"<b>&amp;</b>\": { from: bait, "
+                                "fields: { M: '{mail}', '*': copy } } } }\n")
         self.run_program("migrate", "--plan", "plan.yaml", code=1)
         self.serve()
         self.look()
@@ -543,18 +602,22 @@ class Page(DashboardCase):
         for number in range(19):
             past = "202501%02dT000000Z-abcdef" % (number + 1)
             os.makedirs(self.path(".transhume", "runs", past))
-            self.write(".transhume/runs/%s/state.json" % past, json.dumps(dict(state, run=past, started_at="2025-01-%02dT00:00:00.000Z" % (number + 1))))
+            self.write(".transhume/runs/%s/state.json" % past,
+                       json.dumps(dict(state, run=past, started_at="2025-01-%02dT00:00:00.000Z" % (number + 1))))
         self.serve()
         paints = []
-        while not paints or (min(paints) > 300 * support.PATIENCE and len(paints) < 6):  # others may be using the machine
+        # others may be using the machine
+        while not paints or (min(paints) > 300 * support.PATIENCE and len(paints) < 6):
             self.look()
             self.wait_for("#chunks", "9,001 of 10,000 chunks are done")
             paints.append(self.browser.ask("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
         self.assertLessEqual(min(paints), 300 * support.PATIENCE, paints)
         self.assertEqual(self.browser.ask("document.querySelectorAll('#runs li').length"), 20)
         self.assertEqual(self.rows("#chunks"), [["t", "10,000", "9,001", "90"]])
-        colors = ("(() => { const c = document.querySelector('canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, s = {};"
-                  " for (let i = 0; i < d.length; i += 4) if (d[i + 3]) s[[d[i], d[i + 1], d[i + 2]]] = 1; return Object.keys(s).length; })()")
+        colors = ("(() => { const c = document.querySelector('canvas'), d = c.getContext('2d').getImageData(0, 0, "
+                  "c.width, c.height).data, s = {};"
+                  " for (let i = 0; i < d.length; i += 4) if (d[i + 3]) s[[d[i], d[i + 1], d[i + 2]]] = 1; "
+                  "return Object.keys(s).length; })()")
         # The map is drawn in the animation frame after the text.
         self.wait_until("three colors in the map", lambda: self.browser.ask(colors) == 3)
         self.browser.ask("document.querySelector('#runs li:last-child a').click()")

@@ -1,4 +1,5 @@
-"""A server that dies in the middle and stays dead: the command ends by itself, says by which command it is gone on with, and
+"""A server that dies in the middle and stays dead: the command ends by itself, says by which command it is gone on
+with, and
 that one finishes the work once the server is there again."""
 import os
 import random
@@ -8,7 +9,8 @@ import signal
 import sys
 import unittest
 
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name) for name in ("servers", "faults")]
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name)
+                for name in ("servers", "faults")]
 import items
 import mariadb
 import postgres
@@ -138,7 +140,10 @@ class DeadDynamodb(GoesOn, DynamodbCase):
 
 
 class DeadSql(GoesOn):
-    """The server is killed while the program is stopped at one of its failpoints, and started again once the program ended."""
+    """
+    The server is killed while the program is stopped at one of its failpoints, and started again once the program
+    ended.
+    """
 
     def fresh(self):
         shutil.rmtree(self.path(".transhume"), ignore_errors=True)

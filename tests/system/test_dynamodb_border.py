@@ -31,7 +31,8 @@ LISTS = {
     "tiny maps": (38000, """          children: { embed: child, order: id, fields: { a: { column: flag } } }""",
                   lambda children: {"children": {"L": [{"M": {"a": {"N": str(c[1])}}} for c in children]}}),
     "texts": (60, """          children: { embed: child, order: id, fields: { t: { column: t }, n: { column: n } } }""",
-              lambda children: {"children": {"L": [{"M": {"t": {"S": c[2]}, "n": {"N": str(c[3])}}} for c in children]}}),
+              lambda children: {"children": {"L": [{"M": {"t": {"S": c[2]}, "n": {"N": str(c[3])}}}
+                                                   for c in children]}}),
     "sums": (500, """          Total: { aggregate: child, value: "sum(n)" }
           Count: { aggregate: child, value: "count(*)" }
           Most: { aggregate: child, value: "max(t)" }""",
@@ -100,7 +101,8 @@ class Border(DynamodbCase):
         db = sqlite3.connect(self.path("source.db"))
         db.executescript("DROP TABLE IF EXISTS child; DROP TABLE IF EXISTS parent;"
                          "CREATE TABLE parent(id INTEGER PRIMARY KEY, pad TEXT);"
-                         "CREATE TABLE child(id INTEGER PRIMARY KEY, parent REFERENCES parent, flag, t TEXT, n INTEGER);"
+                         "CREATE TABLE child(id INTEGER PRIMARY KEY, parent REFERENCES parent, flag, t TEXT, "
+                         "n INTEGER);"
                          "CREATE INDEX child_parent ON child(parent);")
         for parent in (1, 2):
             db.execute("INSERT INTO parent VALUES (?, ?)", (parent, "x" * (longest + parent - 1)))
@@ -135,8 +137,10 @@ class Border(DynamodbCase):
                     self.client.delete_table(TableName="border")
                     items.wait_gone(self.client, "border")
                 source = self.write_json_folder("in-" + state, {
-                    "source": rows, "nested": [{"key": {"S": row["id"]["S"]}, "elements": {"L": [{"M": row}]}} for row in rows]})
-                self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: \"%s\"\ntables:%s" % (source, self.uri(), plan))
+                    "source": rows, "nested": [{"key": {"S": row["id"]["S"]}, "elements": {"L": [{"M": row}]}}
+                                               for row in rows]})
+                self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: \"%s\"\ntables:%s" % (source, self.uri(),
+                    plan))
                 self.run_aws("migrate", "--plan", "plan.yaml", "--state", state, code=1)
                 self.assert_border(item, longest, state)
 

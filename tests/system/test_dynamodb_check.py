@@ -83,7 +83,8 @@ class Check(DynamodbCase):
 
     def test_writing_chinook(self):
         source = support.musicshop(self.path("shop.db"))
-        result = self.run_aws("check", "--plan", CHINOOK_PLAN, "--state", "state", "--estimate-time", "1h", source, self.uri())
+        result = self.run_aws("check", "--plan", CHINOOK_PLAN, "--state", "state", "--estimate-time", "1h", source,
+                              self.uri())
         with open(CHINOOK_PLAN, encoding="utf-8") as plan:
             plan = plan.read()
         for table, wanted in Expectation(source).tables().items():

@@ -136,7 +136,8 @@ class Values(ExactTestCase):
         self.make("CREATE TABLE nnn(id INTEGER PRIMARY KEY, v); CREATE TABLE sss(id TEXT PRIMARY KEY, v) WITHOUT ROWID;"
                   "CREATE TABLE bbb(id BLOB PRIMARY KEY, v) WITHOUT ROWID;"
                   "CREATE TABLE two(p TEXT, s INTEGER, v, PRIMARY KEY (p, s));"
-                  "INSERT INTO nnn VALUES (-5, 1); INSERT INTO sss VALUES ('k\u00e9', 1); INSERT INTO bbb VALUES (x'ff00', 1);"
+                  "INSERT INTO nnn VALUES (-5, 1); INSERT INTO sss VALUES ('k\u00e9', 1); "
+                  "INSERT INTO bbb VALUES (x'ff00', 1);"
                   "INSERT INTO two VALUES ('p', 7, 1);")
         self.migrate()
         tables = support.read_dynamodb_json(self.path("out"))
@@ -146,7 +147,8 @@ class Values(ExactTestCase):
         self.assertEqual((tables["two"][0]["p"], tables["two"][0]["s"]), ({"S": "p"}, {"N": "7"}))
 
     def test_generated_columns_are_values_here(self):
-        self.make("CREATE TABLE thing(id INTEGER PRIMARY KEY, a INTEGER, b INTEGER AS (a * 2), c TEXT AS ('c' || a) STORED);"
+        self.make("CREATE TABLE thing(id INTEGER PRIMARY KEY, a INTEGER, b INTEGER AS (a * 2), "
+                  "c TEXT AS ('c' || a) STORED);"
                   "INSERT INTO thing(id, a) VALUES (1, 21);")
         self.migrate()
         self.assertEqual(self.items()["1"], {"id": {"N": "1"}, "a": {"N": "21"}, "b": {"N": "42"}, "c": {"S": "c21"}})
@@ -198,7 +200,8 @@ class Files(ExactTestCase):
                 names = self.names(compression)
                 self.assertTrue(names and all(n.startswith("data-") and n.endswith(ending) for n in names), names)
                 self.assertEqual(self.items(out=compression), expected)
-        sizes = [sum(os.path.getsize(self.path(c, "thing", n)) for n in self.names(c)) for c in ("none", "gzip", "zstd")]
+        sizes = [sum(os.path.getsize(self.path(c, "thing", n)) for n in self.names(c))
+                 for c in ("none", "gzip", "zstd")]
         self.assertLess(max(sizes[1:]) * 3, sizes[0])
 
     def test_files_of_bounded_size(self):
@@ -302,11 +305,14 @@ class BrokenFolders(ExactTestCase):
         for reject in rejects:
             self.assertIn("data-1.json", json.dumps(reject["key"]), reject)
         # The same words, whatever the target is: what is wrong, in which line.
-        words = {7: "neither true, false nor null", 8: "byte 8", 9: "\"1x\" is not a number", 10: "\"Q\" is no attribute type",
+        words = {7: "neither true, false nor null", 8: "byte 8", 9: "\"1x\" is not a number",
+                 10: "\"Q\" is no attribute type",
                  11: "not UTF-8", 12: "", 13: "must be an object", 14: "no \"Item\"", 15: "nested deeper than"}
         for target in ("jsonl:lines", "sqlite:copy.db"):
             state = "s-" + target[:5]
-            self.write("other.yaml", "transhume: 1\nsource: dynamodb-json:in\ntarget: %s\ntables: { thing: { key: [id], entities: { t: { from: thing, "
+            self.write("other.yaml",
+                       "transhume: 1\nsource: dynamodb-json:in\ntarget: %s\ntables: { thing: { key: [id], "
+                       "entities: { t: { from: thing, "
                        "fields: { id: { column: id, cast: text } } } } } }\n" % target)
             self.run_program("migrate", "--plan", "other.yaml", "--state", state, code=1)
             found = {reject["key"]["$line"]: reject["reason"] for reject in self.rejects(state)}

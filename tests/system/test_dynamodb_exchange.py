@@ -162,7 +162,8 @@ class FromServerToServer(DynamodbCase):
             KeySchema=self.key("a", "b"),
             LocalSecondaryIndexes=[{"IndexName": "keys-only", "KeySchema": self.key("a", "c"),
                                     "Projection": {"ProjectionType": "KEYS_ONLY"}}],
-            GlobalSecondaryIndexes=[{"IndexName": "some", "KeySchema": self.key("c"), "ProvisionedThroughput": self.UNITS,
+            GlobalSecondaryIndexes=[{"IndexName": "some", "KeySchema": self.key("c"),
+                                     "ProvisionedThroughput": self.UNITS,
                                      "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["x", 'q"\\ é']}}])
         items.wait_active(self.client, "projected")
         expected["projected"] = [{"a": {"S": "1"}, "b": {"S": "2"}, "c": {"S": "3"}, "x": {"N": "4"}}]
@@ -197,7 +198,8 @@ class Chinook(DynamodbCase):
         self.assert_tables(expected)
         with FaultProxy(self.server.endpoint) as proxy:
             proxy.keep_bodies = True
-            self.run_aws("migrate", "--plan", test_chinook.BACK, "--state", "back", self.uri(proxy.endpoint), "again.db")
+            self.run_aws("migrate", "--plan", test_chinook.BACK, "--state", "back", self.uri(proxy.endpoint),
+                         "again.db")
             scans = [(body["TableName"], body.get("Segment"), repr(body.get("ExclusiveStartKey")))
                      for operation, body in proxy.bodies if operation == "Scan" and "Select" not in body]
         # One scan a table feeds all of its entities: no page is asked for twice.

@@ -1,4 +1,6 @@
-"""Items of DynamoDB as large as a server takes them, in each shape: it is the server that says which one is too large."""
+"""
+Items of DynamoDB as large as a server takes them, in each shape: it is the server that says which one is too large.
+"""
 import base64
 import json
 import os
@@ -101,11 +103,13 @@ class LargestItems(DynamodbCase):
                 self.assertIn(" %d rejected" % len(SHAPES), result.err)
                 items.assert_same(self, wanted, items.scan(self.client, existing))
                 rejects = self.rejects(existing + "-state")
-                self.assertEqual(sorted(reject["record"]["id"] for reject in rejects), sorted(name + "?" for name in SHAPES))
+                self.assertEqual(sorted(reject["record"]["id"] for reject in rejects),
+                                 sorted(name + "?" for name in SHAPES))
                 for reject in rejects:
                     self.assertEqual(reject["code"], "record-too-large", reject["record"]["id"])
                     name = reject["record"]["id"][:-1]
-                    self.assertRegex(reject["reason"], "at least 409601 bytes" if name in CERTAIN else "[Ii]tem size .*exceeded", name)
+                    self.assertRegex(reject["reason"], "at least 409601 bytes" if name in CERTAIN
+                                     else "[Ii]tem size .*exceeded", name)
         self.run_aws("migrate", "--state", "back", "--include", "refuse", self.uri(), "dynamodb-json:out")
         items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["refuse"])
 

@@ -24,7 +24,8 @@ tables:
 class Queries(DynamodbCase):
     def setUp(self):
         super().setUp()
-        items.create(self.client, "herd", (("shepherd", "S"), ("id", "N")), [("by-breed", (("breed", "S"), ("id", "N")))])
+        items.create(self.client, "herd", (("shepherd", "S"), ("id", "N")),
+                     [("by-breed", (("breed", "S"), ("id", "N")))])
         self.items = [{"shepherd": {"S": "Flo\u00efne %d" % (n % 3)}, "id": {"N": str(n)}, "weight": {"N": str(n % 50)}}
                       for n in range(300)]
         for n, item in enumerate(self.items):
@@ -61,7 +62,8 @@ class Queries(DynamodbCase):
         self.assert_found([item for item in self.items if item.get("breed") == {"S": "merino"}])
 
     def test_a_filtered_scan_in_segments(self):
-        query = {"TableName": "herd", "FilterExpression": "weight < :w", "ExpressionAttributeValues": {":w": {"N": "5"}}}
+        query = {"TableName": "herd", "FilterExpression": "weight < :w",
+                 "ExpressionAttributeValues": {":w": {"N": "5"}}}
         with FaultProxy(self.server.endpoint, SEED) as proxy:
             proxy.keep_bodies = True
             self.run_query(query, "--chunk-rows", "50", "--jobs", "2", endpoint=proxy.endpoint)
@@ -74,7 +76,8 @@ class Queries(DynamodbCase):
         self.assert_found([item for item in self.items if "breed" in item])
 
     def test_killed_and_resumed(self):
-        query = {"TableName": "herd", "FilterExpression": "weight < :w", "ExpressionAttributeValues": {":w": {"N": "40"}}}
+        query = {"TableName": "herd", "FilterExpression": "weight < :w",
+                 "ExpressionAttributeValues": {":w": {"N": "40"}}}
         self.write("plan.yaml", PLAN % (self.uri(), json.dumps(query)))
         arguments = ("--plan", "plan.yaml", "--state", "state", "--chunk-rows", "40")
         env = servers.aws_environment(self.folder)

@@ -223,8 +223,10 @@ class Memory(SourceCase):
 
     def test_items_larger_than_they_count(self):
         items.create(self.client, "large")
-        wanted = [{"id": {"S": "bools %d" % n}, "list": {"L": [{"BOOL": True}] * 15000}} for n in range(200 if SOAK else 24)]
-        wanted += [{"id": {"S": "text %d" % n}, "text": {"S": "\x01\u00e9" * 100000}} for n in range(100 if SOAK else 16)]
+        wanted = [{"id": {"S": "bools %d" % n}, "list": {"L": [{"BOOL": True}] * 15000}}
+                  for n in range(200 if SOAK else 24)]
+        wanted += [{"id": {"S": "text %d" % n}, "text": {"S": "\x01\u00e9" * 100000}}
+                   for n in range(100 if SOAK else 16)]
         for at in range(0, len(wanted), 5):
             items.put(self.client, "large", wanted[at:at + 5])
         report = self.path("measure.json")

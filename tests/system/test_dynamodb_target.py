@@ -267,7 +267,8 @@ class Policies(OnServer):
         with FaultProxy(self.server.endpoint, seed=11) as proxy:
             proxy.add("cut_after", operation="PutItem", table="goods", every=40)
             proxy.add("rewrite", operation="GetItem", table="goods", change=vanish, count=3)
-            self.migrate_plan(PLAN % "    existing: skip", self.path("shop.db"), state="second", uri=self.uri(proxy.endpoint))
+            self.migrate_plan(PLAN % "    existing: skip", self.path("shop.db"), state="second",
+                              uri=self.uri(proxy.endpoint))
             self.assertEqual(proxy.hits["rewrite"], 3)
         found = {item["SK"]["N"]: item for item in self.scan("goods")}
         there = {key: item for key, item in self.before.items() if key not in vanished}
@@ -316,12 +317,14 @@ tables: { numbers: { key: { partition: id }, entities: { number: { from: t, fiel
     def test_killed_while_chunks_are_opened_again_and_the_table_is_emptied(self):
         """The source changed and has no key: nothing of the first copy stays, wherever the second one stops."""
         plan = self.write("plan.yaml", self.PLAN)
-        arguments = ("--state", self.path("state"), "--plan", plan, "--chunk-rows", "200", "csv:" + self.path("t.csv"), self.uri())
+        arguments = ("--state", self.path("state"), "--plan", plan, "--chunk-rows", "200", "csv:" + self.path("t.csv"),
+                     self.uri())
         self.put(1)
         result = support.kill_at("engine.after_commit", 3, "migrate", *arguments, cwd=self.folder, env=self.environment)
         self.assertEqual(result.code, -9, result.err)
         self.put(3)
-        for place, occurrence in (("dynamodb.before_empty", 1), ("ledger.after_empty", 1), ("ledger.before_reopen", 2), ("ledger.after_reopen", 1)):
+        for place, occurrence in (("dynamodb.before_empty", 1), ("ledger.after_empty", 1), ("ledger.before_reopen", 2),
+                                  ("ledger.after_reopen", 1)):
             with self.subTest(place):
                 result = support.kill_at(place, occurrence, "resume", *arguments, cwd=self.folder,
                                          env=self.environment)
@@ -332,7 +335,8 @@ tables: { numbers: { key: { partition: id }, entities: { number: { from: t, fiel
     def test_nothing_done_but_something_written(self):
         """Killed before the first mark: what was written by then is no part of the source as it is now."""
         plan = self.write("plan.yaml", self.PLAN)
-        arguments = ("--state", self.path("state"), "--plan", plan, "--chunk-rows", "200", "csv:" + self.path("t.csv"), self.uri())
+        arguments = ("--state", self.path("state"), "--plan", plan, "--chunk-rows", "200", "csv:" + self.path("t.csv"),
+                     self.uri())
         self.put(1)
         result = support.kill_at("ledger.before_mark", 1, "migrate", *arguments, cwd=self.folder, env=self.environment)
         self.assertEqual(result.code, -9, result.err)
@@ -415,7 +419,8 @@ tables:
         for changes in (False, True):
             with self.subTest(changes=changes):
                 items.empty(self.client)
-                killed = support.kill_at("dynamodb.before_restore", 1, "migrate", *arguments, cwd=self.folder, env=self.environment)
+                killed = support.kill_at("dynamodb.before_restore", 1, "migrate", *arguments, cwd=self.folder,
+                                         env=self.environment)
                 self.assertEqual(killed.code, -9)
                 if changes:
                     support.make_sqlite(source, "UPDATE goods SET n = n + 1000")
@@ -426,16 +431,21 @@ tables:
     def test_documents_that_moved_in_their_source(self):
         """Documents have keys, too: by their places alone, others would be the first ones and the rejects."""
         for letter, cast, other, keys in (("S", "text", "new", ["thing %d" % n for n in range(5)]),
-                                          ("N", "decimal", "7", ["1.0", "1.50", "1e3", "-0.001", "12345678901234567890.1"]),
+                                          ("N", "decimal", "7",
+                                           ["1.0", "1.50", "1e3", "-0.001", "12345678901234567890.1"]),
                                           ("B", "bytes", "BBBB", ["AAEC", "AA==", "//8=", "QQ==", "Qg=="])):
             with self.subTest(letter=letter):
                 items.empty(self.client)
-                lines = [json.dumps({"Item": {"id": {"N": str(n)}, "name": {letter: keys[n % 5]}}}) + "\n" for n in range(15)]
+                lines = [json.dumps({"Item": {"id": {"N": str(n)}, "name": {letter: keys[n % 5]}}}) + "\n"
+                         for n in range(15)]
                 os.makedirs(self.path("in", "goods"), exist_ok=True)
                 self.write("in/goods/data-1.json", "".join(lines))
-                plan = self.write("plan.yaml", self.plan.replace('"*": copy', 'name: { column: name, cast: %s }, "*": copy' % cast))
-                arguments = ("--state", self.path("state"), "--plan", plan, "dynamodb-json:" + self.path("in"), self.uri())
-                killed = support.kill_at("engine.before_settle", 1, "migrate", *arguments, cwd=self.folder, env=self.environment)
+                plan = self.write("plan.yaml", self.plan.replace('"*": copy',
+                                                                 'name: { column: name, cast: %s }, "*": copy' % cast))
+                arguments = ("--state", self.path("state"), "--plan", plan, "dynamodb-json:" + self.path("in"),
+                             self.uri())
+                killed = support.kill_at("engine.before_settle", 1, "migrate", *arguments, cwd=self.folder,
+                                         env=self.environment)
                 self.assertEqual(killed.code, -9, killed.err)
                 # where the first of all was, nobody's key is; two others changed places
                 first = json.dumps({"Item": {"id": {"N": "100"}, "name": {letter: other}}}) + "\n"
@@ -443,7 +453,8 @@ tables:
                 result = self.run_program("resume", *arguments, code=1, env=self.environment)
                 self.assertIn("is not in the source any more (it was number 1 of chunk 1)", result.err)
                 self.assertEqual(sorted(int(item["id"]["N"]) for item in self.scan("goods")), [0, 1, 2, 3, 4])
-                told = {int(re.search(r"it was number (\d+) of", line["reason"]).group(1)) - 1: line["record"] for line in self.rejects("state")}
+                told = {int(re.search(r"it was number (\d+) of", line["reason"]).group(1)) - 1: line["record"]
+                        for line in self.rejects("state")}
                 self.assertEqual({n: record and record["id"] for n, record in told.items()},
                                  {n: None if n in (6, 7) else n for n in range(5, 15)})
                 shutil.rmtree(self.path("state"))

@@ -55,7 +55,8 @@ class Whole(DynamodbCase):
             AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("id", "day")],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             GlobalSecondaryIndexes=[{"IndexName": "by-day", "KeySchema": [{"AttributeName": "day", "KeyType": "HASH"}],
-                                     "Projection": {"ProjectionType": "KEYS_ONLY"}, "ProvisionedThroughput": units(3, 5)}],
+                                     "Projection": {"ProjectionType": "KEYS_ONLY"},
+                                     "ProvisionedThroughput": units(3, 5)}],
             Tags=[{"Key": "team", "Value": "é \"x\""}, {"Key": "empty", "Value": ""},
                   {"Key": "transhume:run", "Value": "of an older run"}])
         items.wait_active(self.client, "orders")
@@ -95,14 +96,18 @@ class Whole(DynamodbCase):
         self.assert_settings_equal(["orders", "events"])
         for level in ("hash", "full"):
             self.run_aws("validate", "--level", level)
-        result = self.run_aws("validate", TRANSHUME_FAILPOINT="verify.checkpoint_due:error:0,verify.checkpoint_written:kill:1")
-        self.assertEqual(result.err.count("if this validation is interrupted, it starts again: the source can't prove"), 1)
+        result = self.run_aws("validate",
+                              TRANSHUME_FAILPOINT="verify.checkpoint_due:error:0,verify.checkpoint_written:kill:1")
+        self.assertEqual(result.err.count("if this validation is interrupted, it starts again: the source can't prove"),
+                         1)
         run = settings_of(self.other, "events")[1]
         self.run_aws("rollback", "--run", run, "--confirm")
         self.assertEqual(items.tables(self.other), [])
 
     def test_and_back(self):
-        """Into a region and out of it again: nothing is lost on the way, nor does the mark of the first run go along."""
+        """
+        Into a region and out of it again: nothing is lost on the way, nor does the mark of the first run go along.
+        """
         self.make_provisioned()
         wanted = settings_of(self.client, "orders")[0]
         self.run_aws("migrate", "--state", "there", self.uri(), self.target)
@@ -191,7 +196,8 @@ tables:
     def test_no_right_to_read_them(self):
         """One line says so, and the items arrive."""
         self.make_provisioned()
-        for operations, words in ((["DescribeTimeToLive"], ["its time to live"]), (["ListTagsOfResource"], ["its tags"]),
+        for operations, words in ((["DescribeTimeToLive"], ["its time to live"]),
+                                  (["ListTagsOfResource"], ["its tags"]),
                                   (["DescribeTimeToLive", "ListTagsOfResource"], ["its time to live", "its tags"])):
             with self.subTest(operations=operations), FaultProxy(self.server.endpoint) as proxy:
                 items.empty(self.other)

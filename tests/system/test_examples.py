@@ -46,19 +46,27 @@ class Examples(support.TestCase):
         self.assertEqual((len(counts), counts["Track"], counts["InvoiceLine"]), (9, 3500, 2275))
 
     def test_merge(self):
-        """The shop joins another one, which has the same keys: each of its records is there again, with partners of its own."""
-        db = self.run_example("merge", lambda: subprocess.run(["cp", self.path("shop.db"), self.path("merged.db")], check=True))
+        """
+        The shop joins another one, which has the same keys: each of its records is there again, with partners of its
+        own.
+        """
+        db = self.run_example("merge", lambda: subprocess.run(["cp", self.path("shop.db"), self.path("merged.db")],
+                                                              check=True))
         merged = sqlite3.connect(self.path("merged.db"))
         self.addCleanup(merged.close)
         before, after = support.sqlite_counts(self.path("shop.db")), support.sqlite_counts(self.path("merged.db"))
         shared = ("Genre", "MediaType")
-        self.assertEqual({table: after[table] for table in before}, {table: count * (1 if table in shared else 2) for table, count in before.items()})
-        for sql in ("SELECT l.Quantity, i.InvoiceDate, c.Email, t.Name, a.Title, r.Name, g.Name FROM InvoiceLine l JOIN Invoice i USING (InvoiceId) "
+        self.assertEqual({table: after[table] for table in before},
+                         {table: count * (1 if table in shared else 2) for table, count in before.items()})
+        for sql in ("SELECT l.Quantity, i.InvoiceDate, c.Email, t.Name, a.Title, r.Name, "
+                    "g.Name FROM InvoiceLine l JOIN Invoice i USING (InvoiceId) "
                     "JOIN Customer c USING (CustomerId) JOIN Track t USING (TrackId) LEFT JOIN Album a USING (AlbumId) "
                     "LEFT JOIN Artist r USING (ArtistId) LEFT JOIN Genre g USING (GenreId)",
                     "SELECT e.LastName, b.LastName FROM Employee e LEFT JOIN Employee b ON b.EmployeeId = e.ReportsTo",
-                    "SELECT p.Name, t.Name FROM PlaylistTrack JOIN Playlist p USING (PlaylistId) JOIN Track t USING (TrackId)"):
-            self.assertEqual(sorted(2 * list(map(repr, map(tuple, db.execute(sql))))), sorted(map(repr, map(tuple, merged.execute(sql)))))
+                    "SELECT p.Name, t.Name FROM PlaylistTrack JOIN Playlist p USING (PlaylistId) JOIN Track t USING "
+                    "(TrackId)"):
+            self.assertEqual(sorted(2 * list(map(repr, map(tuple, db.execute(sql))))),
+                             sorted(map(repr, map(tuple, merged.execute(sql)))))
         self.assertEqual(merged.execute("PRAGMA foreign_key_check").fetchall(), [])
 
     def test_orders_embedded(self):
@@ -91,7 +99,8 @@ class Examples(support.TestCase):
             totals = [decimal.Decimal(repr(total)) for (total,) in db.execute(
                 "SELECT Total FROM Invoice WHERE CustomerId = ?", (row["CustomerId"],))]
             expected.append({
-                "PK": "CUSTOMER#%d" % row["CustomerId"], "SK": "PROFILE", "Name": row["FirstName"] + " " + row["LastName"],
+                "PK": "CUSTOMER#%d" % row["CustomerId"], "SK": "PROFILE",
+                "Name": row["FirstName"] + " " + row["LastName"],
                 "Orders": len(totals), "Spent": sum(totals, decimal.Decimal(0))})
         for row in db.execute("SELECT * FROM Invoice"):
             expected.append({
@@ -163,14 +172,19 @@ class Examples(support.TestCase):
         self.addCleanup(copy.close)
         for table, sql in (
                 ("customer", "SELECT CustomerId, FirstName || ' ' || LastName, Country FROM Customer"),
-                ("contact", "SELECT CustomerId, Email, Phone FROM Customer WHERE Email IS NOT NULL OR Phone IS NOT NULL"),
-                ("person", "SELECT 'customer', CustomerId, FirstName || ' ' || LastName, Email, NULL FROM Customer UNION ALL "
+                ("contact",
+                 "SELECT CustomerId, Email, Phone FROM Customer WHERE Email IS NOT NULL OR Phone IS NOT NULL"),
+                ("person",
+                 "SELECT 'customer', CustomerId, FirstName || ' ' || LastName, Email, NULL FROM Customer UNION ALL "
                            "SELECT 'employee', EmployeeId, FirstName || ' ' || LastName, NULL, Title FROM Employee"),
-                ("customer_genre", "SELECT DISTINCT CustomerId, GenreId FROM InvoiceLine JOIN Invoice USING (InvoiceId) JOIN Track USING (TrackId) WHERE GenreId IS NOT NULL")):
+                ("customer_genre",
+                 "SELECT DISTINCT CustomerId, GenreId FROM InvoiceLine JOIN Invoice USING (InvoiceId) JOIN Track USING "
+                 "(TrackId) WHERE GenreId IS NOT NULL")):
             expected = sorted(map(tuple, db.execute(sql)))
             self.assertGreater(len(expected), 10)
             self.assertEqual(sorted(copy.execute("SELECT * FROM " + table)), expected, table)
-        self.assertEqual(copy.execute("SELECT \"table\", \"from\", \"to\" FROM pragma_foreign_key_list('contact')").fetchall(),
+        self.assertEqual(
+            copy.execute("SELECT \"table\", \"from\", \"to\" FROM pragma_foreign_key_list('contact')").fetchall(),
                          [("customer", "customer_id", "id")])
 
     def test_each_example_is_listed_and_has_a_test(self):
@@ -182,7 +196,8 @@ class Examples(support.TestCase):
             self.assertIn("[%s](%s/transhume.yaml)" % (name, name), text)
             with open(os.path.join(EXAMPLES, name, "transhume.yaml"), encoding="utf-8") as plan:
                 self.assertTrue(plan.readline().startswith("# "), name)
-            if name not in ("chinook", "chinook-redis", "chinook-opensearch", "chinook-mongodb", "steps-postgres-mongodb",
+            if name not in ("chinook", "chinook-redis", "chinook-opensearch", "chinook-mongodb",
+                            "steps-postgres-mongodb",
                             "invoices-parquet"):  # test_chinook, _redis, _opensearch, _mongodb, _parquet
                 self.assertTrue(hasattr(self, "test_" + name.replace("-", "_")), name)
 

@@ -1,4 +1,7 @@
-"""Columns of a SQL target's tables that were there before the run, and that give values by themselves: generated ones, and counters."""
+"""
+Columns of a SQL target's tables that were there before the run, and that give values by themselves: generated ones, and
+counters.
+"""
 import os
 import sys
 import unittest
@@ -11,8 +14,10 @@ import sql_case
 import support
 
 PLAIN = "CREATE TABLE t(id INTEGER PRIMARY KEY, r TEXT, v TEXT); INSERT INTO t VALUES (1, 'a', 'one'), (2, 'b', 'two')"
-GENERATED = "CREATE TABLE t(id INTEGER PRIMARY KEY, r TEXT, v TEXT AS ('x' || r) STORED); INSERT INTO t(id, r) VALUES (1, 'a'), (2, 'b')"
-PLAN = "transhume: 1\nsource: sqlite:%s\ntarget: '%s'\ntables: { t: { key: id, existing: append, entities: { e: { from: t, fields: { '*': copy%s } } } } }\n"
+GENERATED = ("CREATE TABLE t(id INTEGER PRIMARY KEY, r TEXT, v TEXT AS ('x' || r) STORED); INSERT INTO t(id, "
+             "r) VALUES (1, 'a'), (2, 'b')")
+PLAN = ("transhume: 1\nsource: sqlite:%s\ntarget: '%s'\ntables: { t: { key: id, existing: append, "
+        "entities: { e: { from: t, fields: { '*': copy%s } } } } }\n")
 
 
 class Cases:
@@ -43,7 +48,8 @@ class Cases:
 
     def test_a_plan_that_leaves_it_out(self):
         source = self.begin(PLAIN)
-        self.run_program("migrate", "--plan", self.write("dropped.yaml", PLAN % (source, self.target, ", v: { drop: true }")))
+        self.run_program("migrate", "--plan", self.write("dropped.yaml",
+                                                         PLAN % (source, self.target, ", v: { drop: true }")))
         self.assert_generated()
         self.run_program("validate", "--level", "full")
 
@@ -63,9 +69,12 @@ class Server(sql_case.ServerTarget, Cases):
         """PostgreSQL alone has such."""
         source = postgres.for_class(type(self))
         name = source.database()
-        source.ask(name, "CREATE TABLE empty(); CREATE TABLE t(id int PRIMARY KEY); INSERT INTO empty DEFAULT VALUES; INSERT INTO t VALUES (1)")
+        source.ask(name,
+                   "CREATE TABLE empty(); CREATE TABLE t(id int PRIMARY KEY); INSERT INTO empty DEFAULT VALUES; "
+                   "INSERT INTO t VALUES (1)")
         target = self.new_target()
-        self.refused("migrate", source.uri(name), target, code=2, name="plan-invalid", says=["empty", "at least one column"])
+        self.refused("migrate", source.uri(name), target, code=2, name="plan-invalid",
+                     says=["empty", "at least one column"])
         self.run_program("check", source.uri(name), target, code=2)
         self.run_program("migrate", "--exclude", "empty", source.uri(name), target)
         self.assertEqual(self.ask("SELECT id FROM t"), [["1"]])
@@ -81,19 +90,25 @@ class Mysql(Server, refusals.TestCase):
 
     def test_replaced_records_keep_their_numbers(self):
         """A counter's DEFAULT is 0: it would be the number of all of them, and of what refers to them."""
-        source = support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(code TEXT PRIMARY KEY, v TEXT); INSERT INTO t VALUES ('x', 'new'), ('y', 'newer'), ('w', 'first')")
+        source = support.make_sqlite(self.path("shop.db"),
+                                     "CREATE TABLE t(code TEXT PRIMARY KEY, v TEXT); INSERT INTO t VALUES ('x', "
+                                     "'new'), ('y', 'newer'), ('w', 'first')")
         for key in ("PRIMARY KEY", "UNIQUE", ", KEY(id)"):
             with self.subTest(key=key):
                 target = self.new_target()
-                self.ask("CREATE TABLE t(id int NOT NULL AUTO_INCREMENT %s, code varchar(9) NOT NULL UNIQUE, v varchar(9), kind varchar(9) DEFAULT 'plain')" % key)
-                self.ask("INSERT INTO t(code, v, kind) VALUES ('x', 'old', 'odd'), ('z', 'z', 'odd'), ('y', 'old', 'odd')")
+                self.ask("CREATE TABLE t(id int NOT NULL AUTO_INCREMENT %s, code varchar(9) NOT NULL UNIQUE, "
+                         "v varchar(9), kind varchar(9) DEFAULT 'plain')" % key)
+                self.ask("INSERT INTO t(code, v, kind) VALUES ('x', 'old', 'odd'), ('z', 'z', 'odd'), ('y', "
+                         "'old', 'odd')")
                 if key == "PRIMARY KEY":
-                    self.ask("CREATE TABLE c(id int PRIMARY KEY, t int, FOREIGN KEY (t) REFERENCES t(id) ON UPDATE CASCADE)")
+                    self.ask("CREATE TABLE c(id int PRIMARY KEY, t int, FOREIGN KEY (t) REFERENCES t(id) ON UPDATE "
+                             "CASCADE)")
                     self.ask("INSERT INTO c VALUES (1, 1), (2, 3)")
                 state = ("--state", "s%d" % len(key))
                 self.run_program("migrate", *state, "--existing", "replace", source, target)
                 replaced = self.ask("SELECT id, code, v, kind FROM t WHERE code IN ('x', 'y', 'z') ORDER BY code")
-                self.assertEqual(replaced, [["1", "x", "new", "plain"], ["3", "y", "newer", "plain"], ["2", "z", "z", "odd"]])
+                self.assertEqual(replaced, [["1", "x", "new", "plain"], ["3", "y", "newer", "plain"],
+                                            ["2", "z", "z", "odd"]])
                 self.assertGreater(int(self.ask("SELECT id FROM t WHERE code = 'w'")[0][0]), 3)
                 if key == "PRIMARY KEY":
                     self.assertEqual(self.ask("SELECT id, t FROM c ORDER BY id"), [["1", "1"], ["2", "3"]])

@@ -30,15 +30,23 @@ CREATE TABLE kinds (id int PRIMARY KEY, i2 int2, i8 int8, f4 float4, f8 float8, 
   a int[], ta text[], r int4range, i inet, ci cidr, mac macaddr, bt bit(5), bv varbit, mo money, pt point, x xml, tv tsvector, o oid, rc regclass, fr record_like);
 """
 VALUES = [
-    "0, -32768, -9223372036854775808, '-0', '-0', 'NaN', -0.0000000001, 0.10, true, '', '', 'a', 'a', '', '0001-01-01 BC', '24:00', '24:00+15:59', '4713-01-01 BC',"
-    " '4713-01-01 BC', '-178000000 years', '00000000-0000-0000-0000-000000000000', '{\"a\" :  1}', '{\"a\" :  1}', 'sad', '\"so\" so', '{}', '{NULL,\"NULL\",\"a,b\"}', 'empty',"
-    " '::1', '::/0', '08:00:2b:01:02:03', '01010', '', '-1.50', '(1,-2)', '<a>1</a>', 'a:1 b', 4294967295, 'kinds', '(1,\"x y\")'",
-    "1, 32767, 9223372036854775807, 'NaN', 'Infinity', 'Infinity', 99999999999999999999.0123456789, -1, false, E'tab\\t\\n\\\\', 'é😀', 'ab', 'x', '\\x00ff', 'infinity', '00:00:00.000001',"
-    " '00:00-15:59', '-infinity', 'infinity', 'P1Y-2M3DT-4H5M-6.5S', 'ffffffff-ffff-ffff-ffff-ffffffffffff', '\"x\"', '[1, 2.50]', 'ok', 'ok', '{{1,2},{3,4}}', '{\"\\\"\"}', '[1,5)', '10.0.0.1',"
+    "0, -32768, -9223372036854775808, '-0', '-0', 'NaN', -0.0000000001, 0.10, true, '', '', 'a', 'a', '', "
+    "'0001-01-01 BC', '24:00', '24:00+15:59', '4713-01-01 BC',"
+    " '4713-01-01 BC', '-178000000 years', '00000000-0000-0000-0000-000000000000', '{\"a\" :  1}', '{\"a\" :  1}', "
+    "'sad', '\"so\" so', '{}', '{NULL,\"NULL\",\"a,b\"}', 'empty',"
+    " '::1', '::/0', '08:00:2b:01:02:03', '01010', '', '-1.50', '(1,-2)', '<a>1</a>', 'a:1 b', 4294967295, 'kinds', "
+    "'(1,\"x y\")'",
+    "1, 32767, 9223372036854775807, 'NaN', 'Infinity', 'Infinity', 99999999999999999999.0123456789, -1, false, "
+    "E'tab\\t\\n\\\\', 'é😀', 'ab', 'x', '\\x00ff', 'infinity', '00:00:00.000001',"
+    " '00:00-15:59', '-infinity', 'infinity', 'P1Y-2M3DT-4H5M-6.5S', 'ffffffff-ffff-ffff-ffff-ffffffffffff', '\"x\"', "
+    "'[1, 2.50]', 'ok', 'ok', '{{1,2},{3,4}}', '{\"\\\"\"}', '[1,5)', '10.0.0.1',"
     " '10.0.0.0/8', 'ff:ff:ff:ff:ff:ff', '11111', '101', '92233720368547758.07', '(0,0)', '<b/>', '', 0, NULL, NULL",
-    "2, 0, 1, 1.17549435e-38, 4.9e-324, 1e300, 123456789012345678.0000000001, 12345678.90, NULL, 'NULL', 'n', '', '', '\\\\x', '5874897-12-31', '12:34:56.789', '12:00:00.5+05:30:15', '294276-12-31 23:59:59.999999',"
-    " '2024-02-29 12:00:00+02', '2562047788 hours', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'null', 'null', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
-    "3, NULL, NULL, 3.4028235e38, 0.1, 0.000, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
+    "2, 0, 1, 1.17549435e-38, 4.9e-324, 1e300, 123456789012345678.0000000001, 12345678.90, NULL, 'NULL', 'n', '', '', "
+    "'\\\\x', '5874897-12-31', '12:34:56.789', '12:00:00.5+05:30:15', '294276-12-31 23:59:59.999999',"
+    " '2024-02-29 12:00:00+02', '2562047788 hours', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'null', 'null', NULL, "
+    "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+    "3, NULL, NULL, 3.4028235e38, 0.1, 0.000, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "
+    "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
     " NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
 ]
 
@@ -65,7 +73,8 @@ def applied(rows, sets):
         if change["operation"] == "truncate":
             table.clear()
         elif change["after"]:
-            record = {name: old[name] if value == {"missing": True} else value for name, value in change["after"].items()}
+            record = {name: old[name] if value == {"missing": True} else value
+                      for name, value in change["after"].items()}
             table[json.dumps(record["id"])] = record
     return tables
 
@@ -74,7 +83,8 @@ class Feed(support.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = postgres.Server(settings={**postgres.FOLLOWED, "max_replication_slots": "4", "logical_decoding_work_mem": "64kB", "max_prepared_transactions": "4"})
+        cls.server = postgres.Server(settings={**postgres.FOLLOWED, "max_replication_slots": "4",
+                                               "logical_decoding_work_mem": "64kB", "max_prepared_transactions": "4"})
         cls.addClassCleanup(cls.server.stop)
 
     def setUp(self):
@@ -85,8 +95,11 @@ class Feed(support.TestCase):
 
     def drop_slots(self):
         for _ in range(100):
-            left = self.server.psql("postgres", "SELECT slot_name FROM pg_replication_slots WHERE NOT active; SELECT pg_drop_replication_slot(slot_name) "
-                                                "FROM pg_replication_slots WHERE NOT active; SELECT 1 FROM pg_replication_slots")
+            left = self.server.psql("postgres",
+                                    "SELECT slot_name FROM pg_replication_slots WHERE NOT active; "
+                                    "SELECT pg_drop_replication_slot(slot_name) "
+                                                "FROM pg_replication_slots WHERE NOT active; "
+                                                "SELECT 1 FROM pg_replication_slots")
             if not left:
                 return
             time.sleep(0.05)
@@ -128,21 +141,30 @@ class Feed(support.TestCase):
             self.assertEqual(found["kinds"][json.dumps(line["row"]["id"])], line["row"])
 
     def test_changes_of_all_forms(self):
-        self.psql("CREATE TABLE t (id int, part text, big text, n int, twice int GENERATED ALWAYS AS (n * 2) STORED, PRIMARY KEY (part, id));"
+        self.psql("CREATE TABLE t (id int, part text, big text, n int, twice int GENERATED ALWAYS AS (n * 2) STORED, "
+                  "PRIMARY KEY (part, id));"
                   "ALTER TABLE t ALTER big SET STORAGE EXTERNAL;"
                   "CREATE TABLE full_of (id int, v text); ALTER TABLE full_of REPLICA IDENTITY FULL;"
-                  "CREATE TABLE indexed (id int, v text NOT NULL); CREATE UNIQUE INDEX by_v ON indexed (v); ALTER TABLE indexed REPLICA IDENTITY USING INDEX by_v;"
-                  "CREATE TABLE parts (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE parts1 PARTITION OF parts FOR VALUES FROM (0) TO (10);"
+                  "CREATE TABLE indexed (id int, v text NOT NULL); CREATE UNIQUE INDEX by_v ON indexed (v); "
+                  "ALTER TABLE indexed REPLICA IDENTITY USING INDEX by_v;"
+                  "CREATE TABLE parts (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); "
+                  "CREATE TABLE parts1 PARTITION OF parts FOR VALUES FROM (0) TO (10);"
                   "CREATE TABLE parts2 PARTITION OF parts FOR VALUES FROM (10) TO (20)")
         position, _ = self.create("t", "full_of", "indexed", "parts")
-        self.psql("INSERT INTO t VALUES (1, 'a', repeat('x', 3000), 5); UPDATE t SET n = 6; UPDATE t SET id = 2; DELETE FROM t; TRUNCATE t, full_of;"
-                  "INSERT INTO full_of VALUES (1, 'a'); UPDATE full_of SET v = 'b'; INSERT INTO indexed VALUES (1, 'a'); UPDATE indexed SET v = 'b';"
-                  "INSERT INTO parts VALUES (1, 'a'); UPDATE parts SET id = 11; ALTER TABLE t ADD extra text DEFAULT 'e', DROP twice; ALTER TABLE t DROP n; INSERT INTO t VALUES (3, 'c', 'b');"
-                  "BEGIN; SAVEPOINT s; INSERT INTO t VALUES (9, 'z'); ROLLBACK TO s; INSERT INTO t VALUES (4, 'd'); COMMIT; BEGIN; INSERT INTO t VALUES (8, 'y'); ROLLBACK")
+        self.psql("INSERT INTO t VALUES (1, 'a', repeat('x', 3000), 5); UPDATE t SET n = 6; UPDATE t SET id = 2; "
+                  "DELETE FROM t; TRUNCATE t, full_of;"
+                  "INSERT INTO full_of VALUES (1, 'a'); UPDATE full_of SET v = 'b'; INSERT INTO indexed VALUES (1, "
+                  "'a'); UPDATE indexed SET v = 'b';"
+                  "INSERT INTO parts VALUES (1, 'a'); UPDATE parts SET id = 11; ALTER TABLE t ADD extra text DEFAULT "
+                  "'e', DROP twice; ALTER TABLE t DROP n; INSERT INTO t VALUES (3, 'c', 'b');"
+                  "BEGIN; SAVEPOINT s; INSERT INTO t VALUES (9, 'z'); ROLLBACK TO s; INSERT INTO t VALUES (4, 'd'); "
+                  "COMMIT; BEGIN; INSERT INTO t VALUES (8, 'y'); ROLLBACK")
         changes = [change for line in self.follow(position) for change in line["changes"]]
         self.assertEqual([(c["table"], c["operation"]) for c in changes], [
-            ("t", "insert"), ("t", "update"), ("t", "update"), ("t", "delete"), ("t", "truncate"), ("full_of", "truncate"),
-            ("full_of", "insert"), ("full_of", "update"), ("indexed", "insert"), ("indexed", "update"), ("parts", "insert"),
+            ("t", "insert"), ("t", "update"), ("t", "update"), ("t", "delete"), ("t", "truncate"),
+            ("full_of", "truncate"),
+            ("full_of", "insert"), ("full_of", "update"), ("indexed", "insert"), ("indexed", "update"),
+            ("parts", "insert"),
             ("parts", "delete"), ("parts", "insert"), ("t", "insert"), ("t", "insert")])
         self.assertEqual(list(changes[0]["after"]), ["id", "part", "big", "n"])
         self.assertEqual(changes[0]["key"], [["text", "a"], ["int64", 1]], "in the key's order")
@@ -155,11 +177,14 @@ class Feed(support.TestCase):
 
     def test_names_and_schemas(self):
         name = '"my.shop".we"ird \'ta\\ble\''
-        self.psql('CREATE SCHEMA "my.shop"; CREATE TABLE "my.shop"."we""ird \'ta\\ble\'" (id int PRIMARY KEY, "a ""b"" \'c\\" text); CREATE TABLE plain (id int PRIMARY KEY)')
+        self.psql('CREATE SCHEMA "my.shop"; CREATE TABLE "my.shop"."we""ird \'ta\\ble\'" (id int PRIMARY KEY, '
+                  '"a ""b"" \'c\\" text); CREATE TABLE plain (id int PRIMARY KEY)')
         position, _ = self.create(name, "plain")
-        target, uri = self.relay_target('CREATE SCHEMA "my.shop"; CREATE TABLE "my.shop"."we""ird \'ta\\ble\'" (id int PRIMARY KEY, "a ""b"" \'c\\" text)')
+        target, uri = self.relay_target('CREATE SCHEMA "my.shop"; CREATE TABLE "my.shop"."we""ird \'ta\\ble\'" (id int '
+                                        'PRIMARY KEY, "a ""b"" \'c\\" text)')
         table = '"my.shop"."we""ird \'ta\\ble\'"'
-        self.psql("INSERT INTO %s VALUES (1, 'x'), (2, 'y'); UPDATE %s SET id = 3 WHERE id = 2; INSERT INTO plain VALUES (1)" % (table, table))
+        self.psql("INSERT INTO %s VALUES (1, 'x'), (2, 'y'); UPDATE %s SET id = 3 WHERE id = 2; "
+                  "INSERT INTO plain VALUES (1)" % (table, table))
         sets = self.follow(position, env={"FEED_PROBE_CONFIRM": "no"})
         self.assertEqual([change["table"] for line in sets for change in line["changes"]], [name, name, name, "plain"])
         self.relay(position, uri + "?schema=public,%22my.shop%22", name)
@@ -185,7 +210,8 @@ class Feed(support.TestCase):
         target, uri = self.relay_target(ddl)
         position, _ = self.create("t")
         self.psql("BEGIN; INSERT INTO t SELECT i, repeat('v', 400), i FROM generate_series(1, %d) i; SAVEPOINT s;"
-                  "INSERT INTO t SELECT i, 'gone', i FROM generate_series(%d, %d) i; ROLLBACK TO s; INSERT INTO t VALUES (0, 'last', 0);"
+                  "INSERT INTO t SELECT i, 'gone', i FROM generate_series(%d, %d) i; ROLLBACK TO s; "
+                  "INSERT INTO t VALUES (0, 'last', 0);"
                   "UPDATE t SET n = -n WHERE id %% 10 = 0; COMMIT" % (rows, rows + 1, rows + 5000))
         with self.subTest("streamed"):
             said = self.relay(position, uri, "t", env={"FEED_PROBE_SPILL": self.folder, "FEED_PROBE_CONFIRM": "no"})
@@ -203,7 +229,8 @@ class Feed(support.TestCase):
 
     def test_random_changes_through_kills(self):
         """Each table as its own oracle: what is there at the end, and a sum that no transaction moves."""
-        ddl = ("CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL); CREATE TABLE thing (id int PRIMARY KEY, u int UNIQUE DEFERRABLE, big text, n int);"
+        ddl = ("CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL); CREATE TABLE thing (id int PRIMARY "
+               "KEY, u int UNIQUE DEFERRABLE, big text, n int);"
                "CREATE TABLE pair (a int, b text, c int, PRIMARY KEY (b, a))")
         draw = random.Random(support.SEED)
         self.psql(ddl + "; ALTER TABLE thing ALTER big SET STORAGE EXTERNAL")
@@ -213,7 +240,8 @@ class Feed(support.TestCase):
         for round_number in range(60 if support.SOAK else 8):
             self.psql("".join(self.statement(draw) for _ in range(40)))
             place = draw.choice(["postgres.before_apply", "postgres.after_apply"])
-            env = {"TRANSHUME_FAILPOINT": "%s:kill:%d" % (place, draw.randint(1, 3)), "FEED_PROBE_SETS": str(draw.choice([1, 3, 50])),
+            env = {"TRANSHUME_FAILPOINT": "%s:kill:%d" % (place, draw.randint(1, 3)),
+                   "FEED_PROBE_SETS": str(draw.choice([1, 3, 50])),
                    "FEED_PROBE_SPILL": self.folder}
             probe("relay", self.uri, "f", position, uri, "50", "account", "thing", "pair", env=env)
             sums = self.server.psql(target, "SELECT sum(balance) FROM account")[0][0]
@@ -226,23 +254,30 @@ class Feed(support.TestCase):
     def statement(self, draw):
         one, other, n = draw.randint(1, 20), draw.randint(1, 20), draw.randint(1, 40)
         return draw.choice([
-            "BEGIN; UPDATE account SET balance = balance - 7 WHERE id = %d; UPDATE account SET balance = balance + 7 WHERE id = %d; COMMIT;" % (one, other),
-            "INSERT INTO thing SELECT %d, %d, repeat('b', 3000), 1 WHERE NOT EXISTS (SELECT 1 FROM thing WHERE id = %d OR u = %d);" % (n, 1000 + n, n, 1000 + n),
+            "BEGIN; UPDATE account SET balance = balance - 7 WHERE id = %d; UPDATE account SET balance = balance + 7 "
+            "WHERE id = %d; COMMIT;" % (one, other),
+            "INSERT INTO thing SELECT %d, %d, repeat('b', 3000), 1 WHERE NOT EXISTS (SELECT 1 FROM thing WHERE id = %d "
+            "OR u = %d);" % (n, 1000 + n, n, 1000 + n),
             "UPDATE thing SET n = n + 1 WHERE id %% 3 = %d;" % (n % 3),
             "DELETE FROM thing WHERE id = %d;" % n,
-            "BEGIN; SET CONSTRAINTS ALL DEFERRED; UPDATE thing SET u = 3000 - u WHERE id IN (%d, %d); UPDATE thing SET u = 3000 - u WHERE id IN (%d, %d); COMMIT;" % (n, n + 1, n + 1, n),
-            "UPDATE thing SET id = id + 100 WHERE id = %d AND NOT EXISTS (SELECT 1 FROM thing WHERE id = %d);" % (n, n + 100),
+            "BEGIN; SET CONSTRAINTS ALL DEFERRED; UPDATE thing SET u = 3000 - u WHERE id IN (%d, %d); "
+            "UPDATE thing SET u = 3000 - u WHERE id IN (%d, %d); COMMIT;" % (n, n + 1, n + 1, n),
+            "UPDATE thing SET id = id + 100 WHERE id = %d AND NOT EXISTS (SELECT 1 FROM thing WHERE id = %d);" % (n,
+                n + 100),
             "INSERT INTO pair VALUES (%d, 'x%d', 1) ON CONFLICT (b, a) DO UPDATE SET c = pair.c + 1;" % (n, one),
             "UPDATE pair SET b = b || 'y', a = a + 1 WHERE a = %d AND length(b) < 20;" % n,
-            "BEGIN; DELETE FROM pair; SAVEPOINT s; INSERT INTO pair VALUES (1, 's', 1); ROLLBACK TO s; INSERT INTO pair SELECT i, 'z', i FROM generate_series(1, 9) i; COMMIT;",
+            "BEGIN; DELETE FROM pair; SAVEPOINT s; INSERT INTO pair VALUES (1, 's', 1); ROLLBACK TO s; "
+            "INSERT INTO pair SELECT i, 'z', i FROM generate_series(1, 9) i; COMMIT;",
             "TRUNCATE pair;" if n > 35 else "SELECT 1;",
         ])
 
     def test_refused_records_leave_the_rest(self):
         self.psql("CREATE TABLE t (id int PRIMARY KEY, n bigint, v text)")
-        target, uri = self.relay_target("CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n smallint CHECK (n <> 13), v varchar(3))")
+        target, uri = self.relay_target("CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+                                        "n smallint CHECK (n <> 13), v varchar(3))")
         position, _ = self.create("t")
-        self.psql("INSERT INTO t VALUES (1, 1, 'a'); BEGIN; INSERT INTO t VALUES (2, 70000, 'a'), (3, 13, 'b'), (4, 4, 'long'), (5, 5, 'e'); COMMIT; INSERT INTO t VALUES (6, 6, 'f')")
+        self.psql("INSERT INTO t VALUES (1, 1, 'a'); BEGIN; INSERT INTO t VALUES (2, 70000, 'a'), (3, 13, 'b'), (4, 4, "
+                  "'long'), (5, 5, 'e'); COMMIT; INSERT INTO t VALUES (6, 6, 'f')")
         said = self.relay(position, uri, "t")
         self.assertEqual(said["refusals"], 3)
         self.assertEqual(self.server.psql(target, "SELECT id FROM t ORDER BY 1"), [["1"], ["5"], ["6"]])
@@ -252,7 +287,8 @@ class Feed(support.TestCase):
         target, uri = self.relay_target("CREATE TABLE t (id int PRIMARY KEY DEFERRABLE)")
         position, _ = self.create("t")
         self.psql("INSERT INTO t VALUES (1)")
-        self.refused("target-schema", "DEFERRABLE", "DROP CONSTRAINT t_pkey", "relay", self.uri, "f", position, uri, "1000", "t")
+        self.refused("target-schema", "DEFERRABLE", "DROP CONSTRAINT t_pkey", "relay", self.uri, "f", position, uri,
+                     "1000", "t")
         self.server.psql(target, "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id)")
         self.assertEqual(self.relay(position, uri, "t")["changes"], 1)
 
@@ -264,57 +300,70 @@ class Feed(support.TestCase):
         self.psql("INSERT INTO t VALUES (1, 'there')")
         self.relay(position, uri, "t")
         self.server.psql(target, "INSERT INTO t VALUES (2, 'here')")
-        changes = [change for line in self.follow(back, feed="back", uri=uri + "?origin=none") for change in line["changes"]]
+        changes = [change for line in self.follow(back, feed="back", uri=uri + "?origin=none")
+                   for change in line["changes"]]
         self.assertEqual([change["after"]["id"] for change in changes], [["int64", 2]])
 
     # --- what goes wrong
 
     def test_tables_that_cannot_be_followed(self):
-        self.psql("CREATE TABLE none (id int); CREATE TABLE keyed (id int PRIMARY KEY, v text NOT NULL UNIQUE); ALTER TABLE keyed REPLICA IDENTITY NOTHING;"
-                  "CREATE TABLE other_index (id int PRIMARY KEY, v text NOT NULL UNIQUE); ALTER TABLE other_index REPLICA IDENTITY USING INDEX other_index_v_key;"
-                  "CREATE TABLE late (id int PRIMARY KEY DEFERRABLE); CREATE UNLOGGED TABLE forgetful (id int PRIMARY KEY); CREATE VIEW seen AS SELECT 1 AS id;"
+        self.psql("CREATE TABLE none (id int); CREATE TABLE keyed (id int PRIMARY KEY, v text NOT NULL UNIQUE); "
+                  "ALTER TABLE keyed REPLICA IDENTITY NOTHING;"
+                  "CREATE TABLE other_index (id int PRIMARY KEY, v text NOT NULL UNIQUE); "
+                  "ALTER TABLE other_index REPLICA IDENTITY USING INDEX other_index_v_key;"
+                  "CREATE TABLE late (id int PRIMARY KEY DEFERRABLE); CREATE UNLOGGED TABLE forgetful (id int PRIMARY "
+                  "KEY); CREATE VIEW seen AS SELECT 1 AS id;"
                   "CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child () INHERITS (parent);"
-                  "CREATE TABLE parts (id int) PARTITION BY LIST (id); CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1)")
+                  "CREATE TABLE parts (id int) PARTITION BY LIST (id); CREATE TABLE part1 PARTITION OF parts FOR "
+                  "VALUES IN (1)")
         for table, code, hint in (
                 ("none", "source-invalid", "ALTER TABLE public.\"none\" REPLICA IDENTITY FULL"),
                 ("keyed", "source-invalid", "ALTER TABLE public.keyed REPLICA IDENTITY DEFAULT"),
                 ("other_index", "source-invalid", "ALTER TABLE public.other_index REPLICA IDENTITY DEFAULT"),
                 ("late", "source-invalid", "REPLICA IDENTITY FULL"), ("forgetful", "source-invalid", "SET LOGGED"),
                 ("seen", "source-invalid", "--exclude"), ("parent", "source-invalid", "--exclude"),
-                ("parts", "source-invalid", "ALTER TABLE public.part1 REPLICA IDENTITY FULL"), ("absent", "source-changed", "")):
+                ("parts", "source-invalid", "ALTER TABLE public.part1 REPLICA IDENTITY FULL"),
+            ("absent", "source-changed", "")):
             with self.subTest(table):
                 self.refused(code, "", hint, "create", self.uri, "f", table)
         self.assertEqual(self.psql("SELECT 1 FROM pg_publication UNION ALL SELECT 1 FROM pg_replication_slots"), [])
 
     def test_rights_and_limits(self):
-        self.psql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY); CREATE ROLE plain LOGIN; CREATE ROLE copier LOGIN REPLICATION;"
+        self.psql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY); CREATE ROLE plain LOGIN; "
+                  "CREATE ROLE copier LOGIN REPLICATION;"
                   "GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain, copier")
         self.addCleanup(self.server.psql, "postgres", "DROP OWNED BY plain, copier; DROP ROLE plain, copier")
         self.addCleanup(self.psql, "DROP OWNED BY plain, copier")
         as_role = self.uri.replace("//postgres@", "//%s@")
         with self.subTest("no right to make the publication"):
-            self.refused("permission", "publication", "CREATE PUBLICATION \"f\" FOR TABLE", "create", as_role % "copier", "f", "t")
+            self.refused("permission", "publication", "CREATE PUBLICATION \"f\" FOR TABLE", "create",
+                         as_role % "copier", "f", "t")
         with self.subTest("a publication that leaves tables out"):
             self.psql("CREATE PUBLICATION f FOR TABLE t")
-            self.refused("source-invalid", "leaves this table out", "ALTER PUBLICATION \"f\" ADD TABLE public.u", "create", as_role % "copier", "f", "t", "u")
+            self.refused("source-invalid", "leaves this table out", "ALTER PUBLICATION \"f\" ADD TABLE public.u",
+                         "create", as_role % "copier", "f", "t", "u")
         with self.subTest("a publication that leaves operations out"):
             self.psql("CREATE PUBLICATION g FOR TABLE t WITH (publish = 'insert')")
-            self.refused("source-invalid", "does not tell all", "ALTER PUBLICATION \"g\" SET (publish", "create", as_role % "copier", "g", "t")
+            self.refused("source-invalid", "does not tell all", "ALTER PUBLICATION \"g\" SET (publish", "create",
+                         as_role % "copier", "g", "t")
         with self.subTest("no REPLICATION"):
-            self.refused("permission", "may not replicate", "ALTER ROLE \"plain\" REPLICATION", "create", as_role % "plain", "f", "t")
+            self.refused("permission", "may not replicate", "ALTER ROLE \"plain\" REPLICATION", "create",
+                         as_role % "plain", "f", "t")
         with self.subTest("a publication of the owner's"):
             self.create("t", uri=as_role % "copier")
             probe("drop", as_role % "copier", "f")
             self.assertEqual(len(self.psql("SELECT 1 FROM pg_publication WHERE pubname = 'f'")), 1)
         with self.subTest("no slot left"):
             self.psql("".join("SELECT pg_create_physical_replication_slot('s%d');" % i for i in range(4)))
-            self.refused("source-invalid", "max_replication_slots", "max_replication_slots", "create", self.uri, "h", "t")
+            self.refused("source-invalid", "max_replication_slots", "max_replication_slots", "create", self.uri, "h",
+                         "t")
 
     def test_wal_level(self):
         with postgres.Server() as plain:
             name = plain.database()
             plain.psql(name, "CREATE TABLE t (id int PRIMARY KEY)")
-            self.refused("source-invalid", "wal_level is replica", "ALTER SYSTEM SET wal_level = logical", "create", plain.uri(name), "f", "t")
+            self.refused("source-invalid", "wal_level is replica", "ALTER SYSTEM SET wal_level = logical", "create",
+                         plain.uri(name), "f", "t")
 
     def test_slots_that_are_held_or_gone(self):
         self.psql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)")
@@ -335,7 +384,8 @@ class Feed(support.TestCase):
             self.assertIn(b"opened", holder.stdout.readline())
             with self.subTest("read by another process"):
                 pid = self.psql("SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'f'")[0][0]
-                self.refused("run-held", "pid %s" % pid, "pg_terminate_backend(%s)" % pid, "next", self.uri, "f", position)
+                self.refused("run-held", "pid %s" % pid, "pg_terminate_backend(%s)" % pid, "next", self.uri, "f",
+                             position)
             with self.subTest("the session is ended"):
                 self.psql("SELECT pg_terminate_backend(%s)" % pid)
                 said = lines_of(holder.stdout.read())[-1]
@@ -356,8 +406,10 @@ class Feed(support.TestCase):
         with self.subTest("beyond the log's end"):
             self.refused("feed-lost", "log ends before", "", "next", self.uri, "f", "0" * 8 + "f" * 8 + position[16:])
         for statement, words in (("ALTER PUBLICATION f SET (publish = 'insert')", "leaves operations out"),
-                                 ("ALTER PUBLICATION f SET (publish = 'insert, update, delete, truncate'); ALTER PUBLICATION f SET TABLE u", "tables of its publication"),
-                                 ("ALTER PUBLICATION f SET TABLE t", "tables of its publication")):  # for a while it told nothing of t
+                                 ("ALTER PUBLICATION f SET (publish = 'insert, update, delete, truncate'); "
+                                  "ALTER PUBLICATION f SET TABLE u", "tables of its publication"),
+                                 # for a while it told nothing of t
+                                 ("ALTER PUBLICATION f SET TABLE t", "tables of its publication")):
             with self.subTest(statement):
                 self.psql(statement)
                 self.refused("feed-lost", words, "--resync", "next", self.uri, "f", sets[-1]["end"])
@@ -374,7 +426,8 @@ class Feed(support.TestCase):
         for part in ("t WHERE (id > 0)", "t (id)"):
             with self.subTest(part):
                 self.psql("ALTER PUBLICATION f SET TABLE " + part)
-                self.refused("feed-lost", "leaves rows or columns of t out", "--resync", "next", self.uri, "f", position)
+                self.refused("feed-lost", "leaves rows or columns of t out", "--resync", "next", self.uri, "f",
+                             position)
 
     def test_prepared_transactions(self):
         """They come when they are committed, not when they are prepared."""
@@ -398,14 +451,16 @@ class Feed(support.TestCase):
             for options, kept in (("", "t"), ("?failover=false", "f")):
                 made = probe("create", newer.uri(name, options), "f", "t")
                 self.assertNotIn("error", made[0], made)
-                self.assertEqual(newer.psql(name, "SELECT failover FROM pg_replication_slots WHERE slot_name = 'f'"), [[kept]])
+                self.assertEqual(newer.psql(name, "SELECT failover FROM pg_replication_slots WHERE slot_name = 'f'"),
+                                 [[kept]])
                 self.assertEqual(probe("drop", newer.uri(name), "f"), [])
 
     def test_an_invalidated_slot(self):
         self.psql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE filler (v text)")
         position, _ = self.create("t")
         self.server.psql("postgres", "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'; SELECT pg_reload_conf()")
-        self.addCleanup(self.server.psql, "postgres", "ALTER SYSTEM RESET max_slot_wal_keep_size; SELECT pg_reload_conf()")
+        self.addCleanup(self.server.psql, "postgres",
+                        "ALTER SYSTEM RESET max_slot_wal_keep_size; SELECT pg_reload_conf()")
         for _ in range(3):
             self.psql("INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 3000)")
             self.psql("SELECT pg_switch_wal()")
@@ -425,7 +480,8 @@ class Feed(support.TestCase):
         sets = [line for line in self.follow(position, env={"FEED_PROBE_CONFIRM": "no"}) if line["changes"]]
         self.assertEqual([line["changes"][0]["after"]["id"] for line in sets], [["int64", 1], ["int64", 2]])
         self.assertNotEqual(sets[0]["end"][32:], position[32:], "the position tells of the new timeline")
-        self.refused("feed-lost", "promoted before", "--resync", "next", self.uri, "f", sets[1]["end"][:32] + position[32:])
+        self.refused("feed-lost", "promoted before", "--resync", "next", self.uri, "f",
+                     sets[1]["end"][:32] + position[32:])
         self.refused("feed-lost", "promoted before", "--resync", "next", self.uri, "f", position[:32] + "000000ff")
 
     def test_an_idle_database_moves_on(self):

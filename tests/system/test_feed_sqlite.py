@@ -61,7 +61,8 @@ class Feed(support.TestCase):
     def test_rows_that_are_replaced(self):
         self.follow_anew()
         for recursive, clause in itertools.product(("OFF", "ON"), CLAUSES):
-            self.source.executescript("DELETE FROM item; DELETE FROM part;" + SCHEMA[SCHEMA.index("INSERT INTO item VALUES"):])
+            self.source.executescript("DELETE FROM item; DELETE FROM part;"
+                                      + SCHEMA[SCHEMA.index("INSERT INTO item VALUES"):])
             self.source.execute("PRAGMA recursive_triggers = %s" % recursive)
             for statement in STATEMENTS:
                 try:
@@ -77,7 +78,8 @@ class Feed(support.TestCase):
         self.addCleanup(process.kill)
         for number in range(30):
             subprocess.run(["sqlite3", "-cmd", ".timeout 20000", self.path("source.db"),
-                            "BEGIN IMMEDIATE; REPLACE INTO item VALUES (%d, 'a', 0, '%d'); UPDATE part SET size = size * 1.5; COMMIT"
+                            "BEGIN IMMEDIATE; REPLACE INTO item VALUES (%d, 'a', 0, '%d'); "
+                            "UPDATE part SET size = size * 1.5; COMMIT"
                             % (number % 7, number)], check=True, stdout=subprocess.DEVNULL)
         process.terminate()
         self.assertEqual(support.finish(process).code, 4)
@@ -93,17 +95,20 @@ class Feed(support.TestCase):
 
     def test_a_trigger_that_was_dropped(self):
         self.follow_anew()
-        name, = self.source.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume_feed_*.update'").fetchone()
+        name, = self.source.execute(
+            "SELECT name FROM sqlite_schema WHERE name GLOB '_transhume_feed_*.update'").fetchone()
         self.source.execute('DROP TRIGGER "%s"' % name)
         self.source.execute("UPDATE item SET note = 'lost'")
         result = self.run_program("follow", "--catch-up", code=5)
-        self.assertIn("changes may be missing: the triggers of the feed were dropped in part, or altered [feed-lost]", result.err)
+        self.assertIn("changes may be missing: the triggers of the feed were dropped in part, or altered [feed-lost]",
+                      result.err)
         self.assertIn("--resync", result.err)
 
     def test_a_log_that_was_cut(self):
         self.follow_anew()
         self.source.execute("UPDATE item SET note = 'lost'")
-        log, = self.source.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume_feed_*' AND type = 'table'").fetchone()
+        log, = self.source.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume_feed_*' AND type "
+                                   "= 'table'").fetchone()
         self.source.execute("DELETE FROM %s WHERE sequence < (SELECT max(sequence) FROM %s)" % (log, log))
         result = self.run_program("follow", "--catch-up", code=5)
         self.assertIn("[feed-lost]", result.err)
@@ -130,7 +135,8 @@ class Feed(support.TestCase):
             with self.subTest(mode=mode, count=count):
                 self.put_back("backup.db")
                 self.source.execute("PRAGMA journal_mode = %s" % mode)
-                self.source.executemany("INSERT INTO seen VALUES (?, 'new')", [(10 + number,) for number in range(count)])
+                self.source.executemany("INSERT INTO seen VALUES (?, 'new')",
+                                        [(10 + number,) for number in range(count)])
                 result = self.run_program("follow", "--catch-up", code=5)
                 self.assertIn("[feed-lost]", result.err)
                 self.assertIn("transhume follow --resync", result.err)
@@ -162,7 +168,8 @@ class Feed(support.TestCase):
     def test_a_writer_that_was_killed(self):
         self.follow_anew("DELETE")
         self.source.execute("UPDATE item SET note = 'new'")
-        for name, *arguments in (("source.db", "follow", "--catch-up"), ("source.db", "validate"), ("copy.db", "validate"),
+        for name, *arguments in (("source.db", "follow", "--catch-up"), ("source.db", "validate"),
+                                 ("copy.db", "validate"),
                                  ("copy.db", "follow", "--catch-up"), ("source.db", "cutover", "--confirm")):
             with self.subTest(name=name, arguments=arguments):
                 self.leave_half_written(name)
@@ -200,7 +207,8 @@ class Feed(support.TestCase):
         self.source.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
                             "INSERT INTO seen SELECT i, hex(randomblob(1000)) FROM n")
         self.source.execute("ALTER TABLE seen ADD COLUMN more DEFAULT 1")
-        self.assertEqual(support.kill_at("sqlite.before_feed", 1, "follow", "--catch-up", cwd=self.folder).code, -signal.SIGKILL)
+        self.assertEqual(support.kill_at("sqlite.before_feed", 1, "follow", "--catch-up", cwd=self.folder).code,
+                         -signal.SIGKILL)
         self.run_program("follow", "--quiet", "--catch-up", "--take-over")
         self.assert_followed()
 

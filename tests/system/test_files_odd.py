@@ -169,14 +169,16 @@ class Places(FilesTestCase):
                     if beside:
                         self.put(source + "/u/1.csv", "a\n1\n")
                     result = self.migrate("csv:" + source, "jsonl:out", code=2)
-                    self.assertIn("%s/%s: it is a folder with data" % (source, "/".join(name.split("/")[:2])), result.err)
+                    self.assertIn("%s/%s: it is a folder with data" % (source, "/".join(name.split("/")[:2])),
+                                  result.err)
                     self.assertFalse(os.path.exists(self.path("out")))
         self.put("in/u/1.csv", "a\n2\n")
         self.put("in/u/notes/readme.txt", "no data")
         self.put("in/u/.hidden/3.csv", "a\n3\n")
         self.migrate("csv:in", "jsonl:out")
         self.assertEqual(self.json_records("out", "u"), [{"a": 2}])
-        for scheme, name, line in (("jsonl", "u/x/1.jsonl", '{"a":1}\n'), ("dynamodb-json", "u/x/1.json", '{"Item":{"a":{"S":"x"}}}\n')):
+        for scheme, name, line in (("jsonl", "u/x/1.jsonl", '{"a":1}\n'),
+                                   ("dynamodb-json", "u/x/1.json", '{"Item":{"a":{"S":"x"}}}\n')):
             self.put("in-%s/%s" % (scheme, name), line)
             self.migrate("%s:in-%s" % (scheme, scheme), "jsonl:out2", code=2)
 
@@ -203,13 +205,16 @@ class Places(FilesTestCase):
     def test_tables_of_dots(self):
         """Folders whose names are dots alone are others'."""
         names = (".", "..", "...", ".hidden", "a.b", "%2E")
-        support.make_sqlite(self.path("dots.db"), "".join('CREATE TABLE "%s"(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO "%s" VALUES (%d, \'v\');'
-                                                          % (name, name, number) for number, name in enumerate(names)))
+        support.make_sqlite(self.path("dots.db"),
+                            "".join('CREATE TABLE "%s"(id INTEGER PRIMARY KEY, v TEXT); '
+                                    'INSERT INTO "%s" VALUES (%d, \'v\');'
+                                    % (name, name, number) for number, name in enumerate(names)))
         for target in ("jsonl", "csv"):
             with self.subTest(target):
                 state = ("--state", "state-" + target)
                 self.run_program("migrate", "dots.db", "%s:%s" % (target, target), *state)
-                self.assertEqual(len([name for name in os.listdir(self.path(target)) if name != "_transhume"]), len(names))
+                self.assertEqual(len([name for name in os.listdir(self.path(target)) if name != "_transhume"]),
+                                 len(names))
                 self.run_program("validate", *state)
 
     def test_a_pipe_is_no_folder(self):
@@ -372,9 +377,12 @@ class Contents(FilesTestCase):
             for options in ("", "?records=documents"):
                 with self.subTest(target=target, options=options):
                     os.mkdir(self.path("out"))
-                    self.write("plan.json", json.dumps({"transhume": 1, "source": "jsonl:in" + options, "target": target + ":out", "tables": {
-                        "things": {"key": {"partition": "id"} if target == "dynamodb-json" else ["id"],
-                                   "entities": {"t": {"from": "things", "fields": {"id": "copy", "v": "copy"}}}}}}))
+                    self.write("plan.json", json.dumps({"transhume": 1, "source": "jsonl:in" + options,
+                                                        "target": target + ":out", "tables": {
+                                                            "things": {"key": {"partition": "id"}
+                                                                       if target == "dynamodb-json" else ["id"],
+                                                                       "entities": {"t": {"from": "things",
+                                                                           "fields": {"id": "copy", "v": "copy"}}}}}}))
                     result = support.transhume("check", "--plan", "plan.json", cwd=self.folder)
                     self.assertIn(result.code, (0, 2), result.err)
                     self.assertEqual(os.listdir(self.path("out")), [])
@@ -383,7 +391,8 @@ class Contents(FilesTestCase):
     def test_check_says_that_nulls_go(self):
         self.put("in/things.jsonl", '{"id":"a","v":null}\n')
         plan = {"transhume": 1, "source": "jsonl:in", "target": "dynamodb-json:out",
-                "tables": {"things": {"key": {"partition": "id"}, "entities": {"t": {"from": "things", "fields": {"*": "copy"}}}}}}
+                "tables": {"things": {"key": {"partition": "id"},
+                                      "entities": {"t": {"from": "things", "fields": {"*": "copy"}}}}}}
         words = "fields that are null arrive as missing ones"
         for nulls in (None, "omit", "keep"):
             for options in ("", "?records=documents"):
@@ -427,7 +436,8 @@ class FirstReading(FilesTestCase):
                                        for i in range(200000)))
         for source in ("csv:in", "jsonl:in"):
             with self.subTest(source=source):
-                process = self.stopped_at("files.first_reading:stop:1", "migrate", "--state", "s-" + source[:3], source, "copy.db")
+                process = self.stopped_at("files.first_reading:stop:1", "migrate", "--state", "s-" + source[:3], source,
+                                          "copy.db")
                 process.send_signal(signal.SIGINT)
                 process.send_signal(signal.SIGCONT)
                 result = support.finish(process)

@@ -59,13 +59,15 @@ class SqliteSide:
     def forgotten(self):
         """A number that grows with what the feed has confirmed."""
         with sqlite3.connect(self.path) as connection:
-            log, = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB '_transhume_feed_*'").fetchone()
+            log, = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB "
+                                      "'_transhume_feed_*'").fetchone()
             return connection.execute('SELECT min(sequence) FROM "%s"' % log).fetchone()[0]
 
     def rows(self, table):
         """As texts, in the order of the first column."""
         with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True, timeout=60) as connection:
-            return sorted([[None if v is None else str(v) for v in row] for row in connection.execute("SELECT * FROM %s" % table)],
+            return sorted([[None if v is None else str(v) for v in row]
+                           for row in connection.execute("SELECT * FROM %s" % table)],
                           key=repr)
 
     def asked(self, sql):
@@ -77,7 +79,8 @@ class SqliteSide:
         with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True) as connection:
             names = [name for name, in connection.execute(
                 "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")]
-            return {name: sorted(connection.execute('SELECT * FROM "%s"' % name).fetchall(), key=repr) for name in names}
+            return {name: sorted(connection.execute('SELECT * FROM "%s"' % name).fetchall(), key=repr)
+                    for name in names}
 
     def ledger(self):
         with sqlite3.connect("file:%s?mode=ro" % self.path, uri=True) as connection:
@@ -110,11 +113,14 @@ class PostgresSide:
         self.server.psql(self.name, "BEGIN;%s;%s;" % (";".join(statements), "COMMIT" if commit else "ROLLBACK"))
 
     def feeds(self):
-        return self.server.psql(self.name, "SELECT slot_name FROM pg_replication_slots WHERE database = current_database() "
+        return self.server.psql(self.name,
+                                "SELECT slot_name FROM pg_replication_slots WHERE database = current_database() "
                                            "UNION ALL SELECT pubname FROM pg_publication")
 
     def forgotten(self):
-        return int(self.server.psql(self.name, "SELECT pg_wal_lsn_diff(confirmed_flush_lsn, '0/0') FROM pg_replication_slots WHERE database = current_database()")[0][0])
+        return int(self.server.psql(self.name,
+                                    "SELECT pg_wal_lsn_diff(confirmed_flush_lsn, '0/0') FROM pg_replication_slots "
+                                    "WHERE database = current_database()")[0][0])
 
     def asked(self, sql):
         return self.server.psql(self.name, sql)
@@ -145,7 +151,8 @@ class DynamodbSide:
 
     def transaction(self, statements, _commit):
         for statement in statements:
-            sign, amount, key = re.fullmatch(r"UPDATE account SET balance = balance ([+-]) (\d+) WHERE id = (\d+)", statement).groups()
+            sign, amount, key = re.fullmatch(r"UPDATE account SET balance = balance ([+-]) (\d+) WHERE id = (\d+)",
+                                             statement).groups()
             self.client.update_item(TableName="account", Key={"id": {"N": key}}, UpdateExpression="ADD balance :by",
                                     ExpressionAttributeValues={":by": {"N": (sign + amount).lstrip("+")}})
 
@@ -156,7 +163,8 @@ class DynamodbSide:
                        for item in items.scan(self.client, table)), key=repr)
 
     def contents(self):
-        return {name: sorted(map(repr, map(items.canonical, rows))) for name, rows in items.everything(self.client).items()}
+        return {name: sorted(map(repr, map(items.canonical, rows)))
+                for name, rows in items.everything(self.client).items()}
 
     @staticmethod
     def text(typed):
@@ -191,14 +199,17 @@ class Bank:
         self.next += 1
         statements = ["UPDATE account SET balance = balance - %d WHERE id = %d" % (amount, one),
                       "UPDATE account SET balance = balance + %d WHERE id = %d" % (amount, other),
-                      "INSERT INTO entry (id, text) VALUES (%d, 'e%d \u00e4''%s')" % (self.next, self.next, "x" * pick.choice([1, 1, 1, 9000]))]
+                      "INSERT INTO entry (id, text) VALUES (%d, 'e%d \u00e4''%s')" % (self.next, self.next,
+                          "x" * pick.choice([1, 1, 1, 9000]))]
         for _ in range(pick.randint(0, 4)):
             a, b = pick.randint(0, 5), pick.randint(0, 5)
             statements.append(pick.choice([
-                "INSERT INTO churn VALUES ('k%d', %d, '%d') ON CONFLICT (a, b) DO UPDATE SET value = excluded.value" % (a, b, self.next),
+                "INSERT INTO churn VALUES ('k%d', %d, '%d') ON CONFLICT (a, b) DO UPDATE SET value = excluded.value"
+                % (a, b, self.next),
                 "INSERT INTO churn VALUES ('k%d', %d, NULL) ON CONFLICT DO NOTHING" % (a, b),
                 "DELETE FROM churn WHERE a = 'k%d'" % a,
-                "UPDATE churn SET b = b + 100 WHERE a = 'k%d' AND b < 50 AND NOT EXISTS (SELECT 1 FROM churn c WHERE c.a = churn.a AND c.b > 50)" % a,
+                "UPDATE churn SET b = b + 100 WHERE a = 'k%d' AND b < 50 AND NOT EXISTS (SELECT 1 FROM churn c WHERE "
+                "c.a = churn.a AND c.b > 50)" % a,
                 "UPDATE churn SET value = NULL WHERE b = %d" % b]))
         self.side.transaction(statements, pick.random() > 0.1)
 
@@ -285,10 +296,13 @@ class Pair:
         self.addCleanup(writer.stop)
         pick = random.Random(SEED)
         begun, followed, sums, tries = False, 0, set(), 0
-        while tries < self.kills or (followed < 2 and tries < self.kills + 20):  # a busy machine needs longer to get there
+        # a busy machine needs longer to get there
+        while tries < self.kills or (followed < 2 and tries < self.kills + 20):
             tries += 1
-            arguments = ["follow", "--take-over"] if begun else ["migrate", "--follow", self.source.uri, self.target.uri]
-            support.kill_after((pick.uniform(0.1, 1.5) + 0.2 * max(0, tries - self.kills)) * support.PATIENCE, *arguments, cwd=self.folder)
+            arguments = ["follow", "--take-over"] if begun else ["migrate", "--follow", self.source.uri,
+                                                                 self.target.uri]
+            support.kill_after((pick.uniform(0.1, 1.5) + 0.2 * max(0, tries - self.kills)) * support.PATIENCE,
+                               *arguments, cwd=self.folder)
             begun = os.path.exists(self.path(".transhume", "run.json"))
             if self.phase() == "following":
                 followed += 1
@@ -319,7 +333,8 @@ class Pair:
         self.steps(10)
         self.run_program("cutover", code=2)  # without --confirm
         self.assertIn("stop the source's writers", self.run_program("cutover", "--dry-run").out)
-        self.assertIn("the command of --after", self.run_program("cutover", "--confirm", "--after", "exit 3", code=5).err)
+        self.assertIn("the command of --after", self.run_program("cutover", "--confirm", "--after", "exit 3",
+                                                                 code=5).err)
         self.assertFalse(self.can_write())
         self.run_program("cutover", "--back", "--confirm")
         self.assertTrue(self.can_write())
@@ -362,7 +377,8 @@ class Pair:
         words = "the cut-over was taken back: the source is the database again"
         self.assertIn(words, " ".join(self.run_program("status").out.split()))
         self.assertIn('"way_back": "taken"', self.run_program("status", "--json").out)
-        for command in (("follow", "--catch-up"), ("follow", "--resync"), ("cutover", "--confirm"), ("cutover", "--dry-run")):
+        for command in (("follow", "--catch-up"), ("follow", "--resync"), ("cutover", "--confirm"),
+                        ("cutover", "--dry-run")):
             self.assertIn(words, self.run_program(*command, code=5).err)
 
 
@@ -374,14 +390,17 @@ class WholePair(Pair):
     # --- care for the source
 
     def test_what_it_takes_is_told_before(self):
-        said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri).out)["follow"]
+        said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri,
+                                           self.target.uri).out)["follow"]
         self.assertIsNone(said["refusal"])
         self.assertTrue(any(cost.startswith("writers:") for cost in said["costs"]), said)
         self.assertEqual(any("CREATE" in statement for statement in said["statements"]), self.makes_objects, said)
         self.assertEqual(bool(said["native"]), isinstance(self.source, PostgresSide))
-        self.assertIn("following: it can be done", self.run_program("check", "--follow", self.source.uri, self.target.uri).out)
+        self.assertIn("following: it can be done", self.run_program("check", "--follow", self.source.uri,
+                                                                    self.target.uri).out)
         self.source.make("CREATE TABLE keyless (id INTEGER, twice INTEGER GENERATED ALWAYS AS (id * 2) STORED)")
-        said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri, code=2).out)["follow"]
+        said = json.loads(self.run_program("check", "--follow", "--json", self.source.uri, self.target.uri,
+                                           code=2).out)["follow"]
         self.assertIn("keyless", said["refusal"])
         self.assertEqual(self.feeds_left(), [])
 
@@ -436,10 +455,15 @@ class WholePair(Pair):
         self.assert_same()
 
     def test_a_resync_beside_keys_that_change(self):
-        """What the comparison saw has the new keys already, when the changes that made them come by; later ones, of the same piece of the log, delete them."""
+        """
+        What the comparison saw has the new keys already, when the changes that made them come by; later ones, of the
+        same piece of the log, delete them.
+        """
         self.lose_the_feed()
-        process = self.stopped_at("follow.after_feed:stop:1,resume.before_claim:stop:2", "follow", "--resync", "--catch-up")
-        self.source.transaction(["INSERT INTO churn VALUES ('k9', %d, 'n')" % b for b in (3, 4)] + ["UPDATE churn SET b = b + 100 WHERE a = 'k9'"], True)
+        process = self.stopped_at("follow.after_feed:stop:1,resume.before_claim:stop:2", "follow", "--resync",
+                                  "--catch-up")
+        self.source.transaction(["INSERT INTO churn VALUES ('k9', %d, 'n')" % b
+                                 for b in (3, 4)] + ["UPDATE churn SET b = b + 100 WHERE a = 'k9'"], True)
         process.send_signal(signal.SIGCONT)
         self.wait_until_stopped(process)
         self.source.transaction(["DELETE FROM churn WHERE a = 'k9'"], True)
@@ -478,7 +502,8 @@ class WholePair(Pair):
         """While it is stopped, and while it runs; with a default, rows hold it that nobody changes."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.steps(3)
-        self.source.transaction(["ALTER TABLE entry ADD COLUMN note TEXT", "UPDATE entry SET note = 'n' WHERE id = 1", "CREATE TABLE later (id INTEGER PRIMARY KEY)",
+        self.source.transaction(["ALTER TABLE entry ADD COLUMN note TEXT", "UPDATE entry SET note = 'n' WHERE id = 1",
+                                 "CREATE TABLE later (id INTEGER PRIMARY KEY)",
                                  "ALTER TABLE account ADD COLUMN score INTEGER NOT NULL DEFAULT 7"], True)
         self.steps(3)
         self.source.transaction(["INSERT INTO entry VALUES (9900, 'new', 'noted')"], True)
@@ -489,12 +514,14 @@ class WholePair(Pair):
         process = self.running()
         self.source.transaction(["INSERT INTO entry VALUES (9901, 'again', 'noted')"], True)
         self.wait_for_the_same()
-        self.source.transaction(["ALTER TABLE entry ADD COLUMN live TEXT DEFAULT 'x'", "INSERT INTO entry VALUES (9902, 'third', NULL, 'y')"], True)
+        self.source.transaction(["ALTER TABLE entry ADD COLUMN live TEXT DEFAULT 'x'",
+                                 "INSERT INTO entry VALUES (9902, 'third', NULL, 'y')"], True)
         self.wait_for_the_same()
         process.send_signal(signal.SIGINT)
         self.assertEqual(support.finish(process).code, 4)
         if self.computed is not None:
-            self.source.transaction(["ALTER TABLE account ADD COLUMN twice INTEGER " + self.computed, "UPDATE account SET balance = 7 WHERE id = 3"], True)
+            self.source.transaction(["ALTER TABLE account ADD COLUMN twice INTEGER " + self.computed,
+                                     "UPDATE account SET balance = 7 WHERE id = 3"], True)
             self.follow()
             self.assert_same()
         self.run_program("cutover", "--confirm")
@@ -515,12 +542,14 @@ class WholePair(Pair):
 
     def test_the_log_is_kept_here_during_the_copy(self):
         """The source has forgotten by then what following begins with; killed in the middle, too."""
-        self.source.transaction(["INSERT INTO entry (id, text) VALUES %s" % ", ".join("(%d, 'x')" % i for i in range(5000, 8000))], True)
+        self.source.transaction(["INSERT INTO entry (id, text) VALUES %s" % ", ".join("(%d, 'x')" % i
+            for i in range(5000, 8000))], True)
         writer = Writer(self.bank)
         writer.start()
         self.addCleanup(writer.stop)
         arguments = ["--rows-per-second", "1000", "--chunk-rows", "200", "--spool"]
-        support.kill_after(1.7 * support.PATIENCE, "migrate", "--follow", *arguments, self.source.uri, self.target.uri, cwd=self.folder)
+        support.kill_after(1.7 * support.PATIENCE, "migrate", "--follow", *arguments, self.source.uri, self.target.uri,
+                           cwd=self.folder)
         self.assertEqual(len(glob.glob(self.path(".transhume", "spill", "spool-*", "0*"))), 1)
         first = self.source.forgotten()
         self.run_program("follow", "--catch-up", "--take-over", "--rows-per-second", "1000", time_limit=120)
@@ -536,7 +565,8 @@ class WholePair(Pair):
         writer = Writer(self.bank)
         writer.start()
         self.addCleanup(writer.stop)
-        self.target.transaction(["DELETE FROM account WHERE id < 5", "DELETE FROM entry", "UPDATE churn SET value = 'broken'"], True)
+        self.target.transaction(["DELETE FROM account WHERE id < 5", "DELETE FROM entry",
+                                 "UPDATE churn SET value = 'broken'"], True)
         self.assertIn("--refresh names", self.run_program("follow", "--catch-up", "--refresh", "nothing", code=3).err)
         self.follow("--refresh", "account", "--refresh", "entry", "--refresh", "churn")
         self.assertEqual(self.target.sum(), 100 * Bank.ACCOUNTS)
@@ -562,7 +592,8 @@ class WholePair(Pair):
 
     def test_killed_before_it_began(self):
         """What then begins is no plain copy."""
-        result = support.kill_at("engine.before_ledger_create", 1, "migrate", "--follow", self.source.uri, self.target.uri, cwd=self.folder)
+        result = support.kill_at("engine.before_ledger_create", 1, "migrate", "--follow", self.source.uri,
+                                 self.target.uri, cwd=self.folder)
         self.assertEqual(result.code, -signal.SIGKILL)
         self.run_program("resume", "--catch-up")
         self.assertEqual(self.phase(), "following")
@@ -580,7 +611,8 @@ class WholePair(Pair):
 
     def test_given_up_though_the_schema_changed(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.source.transaction(["CREATE TABLE later (id INTEGER PRIMARY KEY, value TEXT)", "ALTER TABLE entry RENAME COLUMN text TO words"], True)
+        self.source.transaction(["CREATE TABLE later (id INTEGER PRIMARY KEY, value TEXT)",
+                                 "ALTER TABLE entry RENAME COLUMN text TO words"], True)
         self.run_program("follow", "--catch-up", code=1)
         self.run_program("cutover", "--back", "--confirm")
         self.run_program("cutover", "--abandon", "--confirm")
@@ -592,7 +624,8 @@ class WholePair(Pair):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         for number in (1, 2, 3):
             self.bank.step() if number == 1 else None
-            self.assertEqual(support.kill_at("cutover.after_step", 1, "cutover", "--confirm", "--take-over", cwd=self.folder).code,
+            self.assertEqual(support.kill_at("cutover.after_step", 1, "cutover", "--confirm", "--take-over",
+                                             cwd=self.folder).code,
                              -signal.SIGKILL, number)
         support.kill_at("cutover.before_end", 1, "cutover", "--confirm", "--take-over", cwd=self.folder)
         self.run_program("cutover", "--confirm", "--take-over")
@@ -611,19 +644,24 @@ class SqliteToSqlite(WholePair, support.TestCase):
         for statement in rest:
             self.source.connection.execute(statement)
         self.steps(5)
-        self.assertEqual(self.source.connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume*' AND name <> '_transhume_feeds'").fetchall(), [])
+        self.assertEqual(self.source.connection.execute("SELECT name FROM sqlite_schema WHERE name GLOB '_transhume*' "
+                                                        "AND name <> '_transhume_feeds'").fetchall(), [])
         self.assertEqual(self.source.connection.execute("SELECT * FROM _transhume_feeds").fetchall(), [])
 
     def test_a_way_back_through_a_plan(self):
         """Under other names; what is not all there can't be fed back."""
-        self.source.make("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born TEXT); INSERT INTO person VALUES (1, 'a', '1999-01-01');")
+        self.source.make("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born TEXT); "
+                         "INSERT INTO person VALUES (1, 'a', '1999-01-01');")
         fields = "{ key: { column: id }, title: { column: name }, Born: { column: born }, more: { const: 1 } }"
         for number, (lost, code) in enumerate(((", Born: { column: born }", 5), ("", 0))):
             with self.subTest(lost=lost):
-                self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:people%d.db\ntables: { people: { key: key, from: person, fields: %s } }\n"
+                self.write("plan.yaml",
+                           "transhume: 1\nsource: %s\ntarget: sqlite:people%d.db\ntables: { people: { key: key, "
+                           "from: person, fields: %s } }\n"
                            % (self.source.uri, number, fields.replace(lost, "") if lost else fields))
                 self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", "--state", "s%d" % number)
-                self.assertEqual("column born" in self.run_program("cutover", "--confirm", "--reverse", "--state", "s%d" % number, code=code).err, bool(code))
+                self.assertEqual("column born" in self.run_program("cutover", "--confirm", "--reverse", "--state",
+                                                                   "s%d" % number, code=code).err, bool(code))
         with sqlite3.connect(self.path("people1.db")) as connection:
             connection.execute("UPDATE people SET title = 'b' WHERE key = 1")
             connection.execute("INSERT INTO people VALUES (2, 'c', NULL, 1)")
@@ -632,8 +670,10 @@ class SqliteToSqlite(WholePair, support.TestCase):
 
     def test_killed_behind_the_feed(self):
         """What was written between the feed and the copy is in the copy: nothing has to come behind it."""
-        support.kill_at("follow.after_feed", 1, "migrate", "--follow", self.source.uri, self.target.uri, cwd=self.folder)
-        self.source.transaction(["INSERT INTO entry VALUES (-1, 'x')", "UPDATE account SET balance = 7 WHERE id = 1"], True)
+        support.kill_at("follow.after_feed", 1, "migrate", "--follow", self.source.uri, self.target.uri,
+                        cwd=self.folder)
+        self.source.transaction(["INSERT INTO entry VALUES (-1, 'x')", "UPDATE account SET balance = 7 WHERE id = 1"],
+                                True)
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri, time_limit=30)
         self.assert_same()
 
@@ -675,7 +715,9 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
             self.source.transaction(["INSERT INTO entry VALUES (%d, 'x')" % number], True)
             self.wait_until("it arrives", lambda key=str(number): [key, "x"] in self.target.rows("entry"))
             time.sleep(1)
-        (apart,), = self.server.psql(self.target.name, "SELECT max(t) - min(t) > interval '0.8 s' FROM (SELECT pg_xact_commit_timestamp(xmin) AS t "
+        (apart,), = self.server.psql(self.target.name,
+                                     "SELECT max(t) - min(t) > interval '0.8 s' FROM (SELECT "
+                                     "pg_xact_commit_timestamp(xmin) AS t "
                                                        "FROM entry WHERE id < 0) m")
         self.assertEqual(apart, "t")
 
@@ -687,7 +729,8 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         for _ in range(30):
             if process.poll() is not None:
                 break
-            self.source.transaction(["INSERT INTO other.filler SELECT repeat('x', 1000) FROM generate_series(1, 4000)"], True)
+            self.source.transaction(["INSERT INTO other.filler SELECT repeat('x', 1000) FROM generate_series(1, 4000)"],
+                                    True)
             time.sleep(0.3)
         result = support.finish(process)
         self.assertEqual(result.code, 5, result.err)
@@ -699,10 +742,14 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
 
     def test_whose_list_a_deleted_row_was_in_has_to_be_told(self):
         self.source.make("CREATE TABLE artist (id INTEGER PRIMARY KEY, name TEXT);"
-                         "CREATE TABLE album (id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist (id), title TEXT);"
+                         "CREATE TABLE album (id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist (id), "
+                         "title TEXT);"
                          "INSERT INTO artist VALUES (1, 'a'); INSERT INTO album VALUES (10, 1, 'x'), (11, 1, 'y');")
-        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  artist_t: { key: id, entities: { artist: { from: artist, "
-                                "fields: { id: copy, Albums: { aggregate: album, value: count(*) } } } } }\n" % (self.source.uri, self.target.uri))
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  artist_t: { key: id, "
+                   "entities: { artist: { from: artist, "
+                                "fields: { id: copy, Albums: { aggregate: album, value: count(*) } } } } }\n"
+                   % (self.source.uri, self.target.uri))
         refused = self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", code=2)
         self.assertIn("ALTER TABLE public.album REPLICA IDENTITY FULL", refused.err)
         self.source.transaction(["CREATE UNIQUE INDEX told ON album (artist, id)"], True)
@@ -726,7 +773,8 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.source.transaction(["INSERT INTO ordered (no) SELECT nextval('inv') FROM generate_series(1, 50)"], True)
         self.run_program("cutover", "--confirm")
-        self.assertEqual(self.server.psql(self.target.name, "SELECT nextval('inv'), nextval('ordered_id_seq')"), [["51", "51"]])
+        self.assertEqual(self.server.psql(self.target.name, "SELECT nextval('inv'), nextval('ordered_id_seq')"),
+                         [["51", "51"]])
 
     def arrives(self, table):
         """Until the target has what the source has."""
@@ -743,16 +791,20 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
         self.source.transaction(["UPDATE account SET balance = balance + 1 WHERE id = 1"], True)
         self.arrives("account")
         self.source.transaction(["ALTER TABLE entry RENAME COLUMN text TO words"], True)
-        self.source.transaction(["INSERT INTO entry VALUES (5000, 'x')", "UPDATE account SET balance = balance + 1 WHERE id = 1"], True)
+        self.source.transaction(["INSERT INTO entry VALUES (5000, 'x')",
+                                 "UPDATE account SET balance = balance + 1 WHERE id = 1"], True)
         self.arrives("account")
         process.send_signal(signal.SIGINT)
-        self.assertIn("entry is not followed any more, the rest goes on: the column text of entry is gone", support.finish(process).err)
+        self.assertIn("entry is not followed any more, the rest goes on: the column text of entry is gone",
+                      support.finish(process).err)
         self.assertIn("entry is not followed any more", self.run_program("status").out)
-        self.source.transaction(["ALTER TABLE churn RENAME COLUMN value TO worth", "UPDATE account SET balance = balance - 1 WHERE id = 1",
+        self.source.transaction(["ALTER TABLE churn RENAME COLUMN value TO worth",
+                                 "UPDATE account SET balance = balance - 1 WHERE id = 1",
                                  "INSERT INTO entry VALUES (5002, 'not applied')"], True)
         again = self.run_program("follow", "--catch-up", code=1).err
         told = json.loads(self.run_program("status", "--json").out)["follow"]
-        self.assertEqual((told["changes"], told["operations"]["entry"]["inserts"], told["operations"]["account"]["updates"]), (1, 0, 1))
+        self.assertEqual((told["changes"], told["operations"]["entry"]["inserts"],
+                          told["operations"]["account"]["updates"]), (1, 0, 1))
         self.assertIn("entry is not followed any more", again)
         self.assertIn("the column value of churn is gone", again)
         self.assertEqual(self.target.rows("account"), self.source.rows("account"))
@@ -776,14 +828,16 @@ class PostgresToPostgres(OfPostgres, WholePair, support.TestCase):
     def test_a_table_that_was_renamed_for_a_while(self):
         """What was written then is not passed over."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.source.transaction(["ALTER TABLE entry RENAME TO other", "INSERT INTO other VALUES (77, 'x')", "ALTER TABLE other RENAME TO entry"], True)
+        self.source.transaction(["ALTER TABLE entry RENAME TO other", "INSERT INTO other VALUES (77, 'x')",
+                                 "ALTER TABLE other RENAME TO entry"], True)
         self.steps(3)
         self.follow()
         self.assert_same()
         self.assertIn(["77", "x"], self.target.rows("entry"))
 
     def test_a_closed_table_is_not_written_by_its_partitions(self):
-        self.source.make("CREATE TABLE part (id INTEGER, kind INTEGER, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind);"
+        self.source.make("CREATE TABLE part (id INTEGER, kind INTEGER, PRIMARY KEY (id, "
+                         "kind)) PARTITION BY LIST (kind);"
                          "CREATE TABLE part_1 PARTITION OF part FOR VALUES IN (1, 2) PARTITION BY LIST (kind);"
                          "CREATE TABLE \"part$transhume$'1\" PARTITION OF part_1 FOR VALUES IN (1)")
         statement = "INSERT INTO \"part$transhume$'1\" VALUES (%d, 1)"
@@ -825,7 +879,9 @@ class Promoted(support.TestCase):
         self.assertEqual(support.finish(process).code, 4)
         self.source.make("INSERT INTO k VALUES (0, 'not yet')")
         (place,), = self.primary.psql("postgres", "SELECT pg_current_wal_lsn()")
-        self.wait_until("the standby has the rows", lambda: standby.psql("postgres", "SELECT pg_last_wal_replay_lsn() >= '%s'" % place) == [["t"]])
+        self.wait_until("the standby has the rows", lambda: standby.psql("postgres",
+                                                                         "SELECT pg_last_wal_replay_lsn() >= '%s'"
+                                                                         % place) == [["t"]])
         self.primary.kill()
         standby.psql("postgres", "SELECT pg_promote()")
         standby.psql(self.source.name, "INSERT INTO k VALUES (-1, 'there')")
@@ -834,9 +890,12 @@ class Promoted(support.TestCase):
 
     def is_kept(self, standby):
         """What a standby keeps of a slot moves on with the slot."""
-        self.source.make("INSERT INTO k SELECT max(id) + 1, 'followed' FROM (SELECT id FROM k UNION ALL SELECT 0) k; SELECT pg_log_standby_snapshot()")
+        self.source.make("INSERT INTO k SELECT max(id) + 1, 'followed' FROM (SELECT id FROM k UNION ALL SELECT 0) k; "
+                         "SELECT pg_log_standby_snapshot()")
         time.sleep(0.5)
-        return standby.psql("postgres", "SELECT 1 FROM pg_replication_slots WHERE synced AND NOT temporary AND invalidation_reason IS NULL") == [["1"]]
+        return standby.psql("postgres",
+                            "SELECT 1 FROM pg_replication_slots WHERE synced AND NOT temporary AND "
+                            "invalidation_reason IS NULL") == [["1"]]
 
 
 @support.inheriting(3)
@@ -863,7 +922,8 @@ class WithDynamodb:
         cls.client = items.client_of(cls.dynamodb)
 
     def target_side(self, _path=None):
-        known = {name: value for name, value in servers.aws_environment(self.folder).items() if name.startswith("AWS_") and value}
+        known = {name: value for name, value in servers.aws_environment(self.folder).items() if name.startswith("AWS_")
+                 and value}
         patch = unittest.mock.patch.dict(os.environ, known)
         patch.start()
         self.addCleanup(patch.stop)
@@ -871,7 +931,8 @@ class WithDynamodb:
 
 
 class ToDynamodb(WithDynamodb, OneWay, Pair):
-    # It is written record by record: a kill may come between two of a transaction. test_killed_between_records kills where it follows.
+    # It is written record by record: a kill may come between two of a transaction. test_killed_between_records kills
+    # where it follows.
     whole_transactions = False
     kills = KILLS // 2
 
@@ -884,10 +945,13 @@ class SqliteToDynamodb(ToDynamodb, support.TestCase):
     def test_killed_between_records(self):
         """Requests of a group that went, and a position that did not, are made good by the next follow."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        for failpoint, occurrence in (("before_apply", 1), ("after_apply", 1), ("after_send", 2), ("before_send", 3), ("before_delete", 1)):
+        for failpoint, occurrence in (("before_apply", 1), ("after_apply", 1), ("after_send", 2), ("before_send", 3),
+                                      ("before_delete", 1)):
             self.steps(6)
-            self.bank.side.transaction(["DELETE FROM churn", "INSERT INTO churn VALUES ('z', %d, 'new')" % self.bank.next], True)
-            result = support.kill_at("dynamodb." + failpoint, occurrence, "follow", "--catch-up", "--take-over", cwd=self.folder)
+            self.bank.side.transaction(["DELETE FROM churn", "INSERT INTO churn VALUES ('z', %d, 'new')"
+                                        % self.bank.next], True)
+            result = support.kill_at("dynamodb." + failpoint, occurrence, "follow", "--catch-up", "--take-over",
+                                     cwd=self.folder)
             self.assertEqual(result.code, -signal.SIGKILL, failpoint)
         self.follow("--take-over")
         self.assert_same()
@@ -895,8 +959,10 @@ class SqliteToDynamodb(ToDynamodb, support.TestCase):
     def test_what_the_target_refuses(self):
         """An item that is too large is a reject, and what comes with it arrives."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.source.transaction(["INSERT INTO entry VALUES (-7, 'small')", "INSERT INTO entry VALUES (-8, printf('%.*c', 500000, 'x'))",
-                                 "INSERT INTO churn VALUES ('', 1, 'a key that can''t be')", "INSERT INTO entry VALUES (-9, 'small')"], True)
+        self.source.transaction(["INSERT INTO entry VALUES (-7, 'small')",
+                                 "INSERT INTO entry VALUES (-8, printf('%.*c', 500000, 'x'))",
+                                 "INSERT INTO churn VALUES ('', 1, 'a key that can''t be')",
+                                 "INSERT INTO entry VALUES (-9, 'small')"], True)
         self.assertIn("2 rejected", self.run_program("follow", "--catch-up", code=1).err)
         rejects = []
         for name in os.listdir(self.path(".transhume", "rejects")):
@@ -904,7 +970,8 @@ class SqliteToDynamodb(ToDynamodb, support.TestCase):
                 rejects += [json.loads(line) for line in file]
         self.assertEqual(sorted((reject["entity"], reject["code"]) for reject in rejects),
                          [("churn", "key-null"), ("entry", "record-too-large")])
-        self.assertTrue(all("what was under its key before stays" in reject["reason"] for reject in rejects if reject["entity"] == "entry"), rejects)
+        self.assertTrue(all("what was under its key before stays" in reject["reason"] for reject in rejects
+                            if reject["entity"] == "entry"), rejects)
         self.source.transaction(["DELETE FROM entry WHERE id = -8", "DELETE FROM churn WHERE a = ''"], True)
         self.follow()
         self.assert_same()
@@ -912,8 +979,12 @@ class SqliteToDynamodb(ToDynamodb, support.TestCase):
 
 @support.inheriting(2)
 class PostgresToDynamodb(OfPostgres, ToDynamodb, support.TestCase):
-    test_cut_over_and_back = test_cut_over_finds_a_difference = test_cut_over_killed_between_steps = None  # as from SQLite
-    test_following_is_given_up = test_killed_before_it_began = test_it_follows_until_it_is_stopped = test_killed_at_any_moment = None
+    # as from SQLite
+    test_cut_over_and_back = test_cut_over_finds_a_difference = test_cut_over_killed_between_steps = None
+    test_following_is_given_up = None
+    test_killed_before_it_began = None
+    test_it_follows_until_it_is_stopped = None
+    test_killed_at_any_moment = None
 
     def sides(self):
         return PostgresSide(self, self.server, "bank"), self.target_side()
@@ -921,21 +992,28 @@ class PostgresToDynamodb(OfPostgres, ToDynamodb, support.TestCase):
     def test_an_emptied_table(self):
         self.steps(10)
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.source.transaction(["INSERT INTO entry VALUES (-1, 'before')", "TRUNCATE entry", "INSERT INTO entry VALUES (-2, 'behind')"], True)
+        self.source.transaction(["INSERT INTO entry VALUES (-1, 'before')", "TRUNCATE entry",
+                                 "INSERT INTO entry VALUES (-2, 'behind')"], True)
         self.follow()
         self.assert_same()
 
 
 class Shop:
-    """Artists, albums, tracks and baskets, and plans that look up, embed, count, filter, cut into pages, unnest and make keys of them."""
+    """
+    Artists, albums, tracks and baskets, and plans that look up, embed, count, filter, cut into pages, unnest and make
+    keys of them.
+    """
 
     SCHEMA = ("CREATE TABLE artist (id INTEGER PRIMARY KEY, name TEXT, kind TEXT);"
-              "CREATE TABLE album (id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist (id), title TEXT, year INTEGER);"
-              "CREATE TABLE track (album INTEGER REFERENCES album (id), number INTEGER, name TEXT, price REAL, data BLOB,"
+              "CREATE TABLE album (id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist (id), title TEXT, "
+              "year INTEGER);"
+              "CREATE TABLE track (album INTEGER REFERENCES album (id), number INTEGER, name TEXT, price REAL, "
+              "data BLOB,"
               " PRIMARY KEY (album, number)) STRICT;"
               "CREATE TABLE basket (id INTEGER PRIMARY KEY, owner TEXT, content TEXT);")
     FIELDS = {  # of each entity, of which a plan has some
-        "artist": ["name: name", "kind: kind", "Label: '{name} ({kind})'", "Albums: { aggregate: album, value: count(*) }",
+        "artist": ["name: name", "kind: kind", "Label: '{name} ({kind})'",
+                   "Albums: { aggregate: album, value: count(*) }",
                    "Newest: { aggregate: album, value: max(year) }",
                    "Titles: { embed: album, order: [id], fields: { id: copy, title: copy } }",
                    "Songs: { aggregate: album.track, value: count(*) }"],
@@ -949,9 +1027,11 @@ class Shop:
     WHERES = {"artist": "kind IS NOT 'hidden'", "album": "year > 1990", "track": "number < 4"}
     # Of each list that is cut: keys of a table of its own, and one that shares the parent's.
     LISTS = {"artist": ("Titles", 5), "album": ("Tracks", 4)}   # the field, and at which place it is in FIELDS
-    PAGED = [(("id", "id"), ("Page", "{ column: $page }")), (("id", "id"), ("part", "'{$page:03}'")), (("code", "'A{id}'"), ("part", "'P{$page}#'")),
+    PAGED = [(("id", "id"), ("Page", "{ column: $page }")), (("id", "id"), ("part", "'{$page:03}'")),
+             (("code", "'A{id}'"), ("part", "'P{$page}#'")),
              (("pk", "ALL"), ("sk", "'{id}-{$page}'")), (("pk", "ALL"), ("sk", "'{year}/{id}/{$page}'"))]
-    UNNESTED = [(("basket", "$parent.id"), ("nr", "{ column: $ordinal }")), (("code", "'B{$parent.id}'"), ("nr", "'{$ordinal}'")),
+    UNNESTED = [(("basket", "$parent.id"), ("nr", "{ column: $ordinal }")),
+                (("code", "'B{$parent.id}'"), ("nr", "'{$ordinal}'")),
                 (("basket", "$parent.id"), ("sku", "{ column: sku, cast: text }"))]
 
     def __init__(self, side, seed, pages=True):
@@ -964,14 +1044,17 @@ class Shop:
             cut = name in self.LISTS and pick.random() < 0.6 and self.pages
             shares = cut and pick.random() < 0.3
             key, made = ("[pk, sk]", "'A{id}'") if shares else pick.choice(self.KEYS[name])
-            lines += ["  %s_t:" % name, "    key: %s" % key, "    entities:", "      %s:" % name, "        from: %s" % name]
+            lines += ["  %s_t:" % name, "    key: %s" % key, "    entities:", "      %s:" % name,
+                      "        from: %s" % name]
             if pick.random() < 0.4:
                 lines += ["        where: \"%s\"" % self.WHERES[name]]
             fields = pick.sample(self.FIELDS[name], pick.randint(1, len(self.FIELDS[name])))
             if cut and self.list_of(name) not in fields:
                 fields.append(self.list_of(name))
             lines += ["        fields:"] + (["          pk: %s" % made, "          sk: META"] if shares else
-                                            ["          %s: %s" % (key, made if "{" in made else "copy" if key == made else made)])
+                                            ["          %s: %s" % (key,
+                                                                   made if "{" in made else "copy" if key == made
+                                                                   else made)])
             lines += ["          %s" % (field if "{" in field else field.split(":")[0] + ": copy") for field in fields]
             lines += self.pages_of(name, shares) if cut else []
         return "\n".join(lines + (self.unnested() if pick.random() < 0.5 else [])) + "\n"
@@ -981,22 +1064,28 @@ class Shop:
 
     def pages_of(self, name, shares):
         pick = self.random
-        key = (("pk", "'A{id}'"), ("sk", pick.choice(["'PAGE#{$page}'", "'P{$page:03}/x'"]))) if shares else pick.choice(
-            [made for made in self.PAGED if name == "album" or "year" not in made[1][1]])
+        key = (("pk", "'A{id}'"), ("sk", pick.choice(["'PAGE#{$page}'",
+                                                      "'P{$page:03}/x'"]))) if shares else pick.choice(
+                                                          [made for made in self.PAGED if name == "album"
+                                                           or "year" not in made[1][1]])
         lines = [] if shares else ["  %s_pages:" % name, "    key: [%s, %s]" % (key[0][0], key[1][0]), "    entities:"]
-        lines += ["      %s_page:" % name, "        pages: %s.%s" % (name, self.LISTS[name][0]), "        size: %d" % pick.randint(1, 3)]
+        lines += ["      %s_page:" % name, "        pages: %s.%s" % (name, self.LISTS[name][0]),
+                  "        size: %d" % pick.randint(1, 3)]
         if pick.random() < 0.3:
             lines += ["        when: \"id > 2\""]
         return lines + ["        fields:"] + self.key_fields(key) + ["          Items: { column: $list }"] + (
-            ["          Of: %s" % ("{ column: name }" if name == "artist" else "{ lookup: artist, column: name }")] if pick.random() < 0.5 else [])
+            ["          Of: %s" % ("{ column: name }" if name == "artist" else "{ lookup: artist, column: name }")]
+            if pick.random() < 0.5 else [])
 
     @staticmethod
     def key_fields(key):
-        return ["          %s: %s" % (name, "copy" if name == made else "{ column: %s }" % made if made[0] == "$" else made) for name, made in key]
+        return ["          %s: %s" % (name, "copy" if name == made else "{ column: %s }" % made if made[0] == "$"
+                                      else made) for name, made in key]
 
     def unnested(self):
         key = self.random.choice(self.UNNESTED)
-        lines = ["  line_t:", "    key: [%s, %s]" % (key[0][0], key[1][0]), "    entities:", "      line:", "        from: basket", "        unnest: content"]
+        lines = ["  line_t:", "    key: [%s, %s]" % (key[0][0], key[1][0]), "    entities:", "      line:",
+                 "        from: basket", "        unnest: content"]
         if self.random.random() < 0.3:
             lines += ["        where: \"amount > 1\""]
         return lines + ["        fields:"] + self.key_fields(key) + [
@@ -1016,7 +1105,8 @@ class Shop:
     def content(self):
         """The elements of a basket; two of them may be of one kind."""
         pick = self.random
-        return pick.choice([None, "[]", json.dumps([{"sku": pick.choice("abcd"), "amount": pick.randint(1, 3)} for _ in range(pick.randint(1, 4))])])
+        return pick.choice([None, "[]", json.dumps([{"sku": pick.choice("abcd"), "amount": pick.randint(1, 3)}
+                                                    for _ in range(pick.randint(1, 4))])])
 
     def one(self):
         pick = self.random
@@ -1031,7 +1121,8 @@ class Shop:
             ("UPDATE album SET artist = ? WHERE id = ?", (pick.choice([other, None]), number)),
             ("UPDATE album SET year = year + 5 WHERE artist = ?", (other,)),
             ("DELETE FROM album WHERE id = ?", (number,)),
-            ("INSERT OR IGNORE INTO track VALUES (?, ?, ?, ?, ?)", (number, other, text, pick.random(), pick.randbytes(3))),
+            ("INSERT OR IGNORE INTO track VALUES (?, ?, ?, ?, ?)",
+             (number, other, text, pick.random(), pick.randbytes(3))),
             ("UPDATE OR REPLACE track SET number = number + 1 WHERE album = ?", (number,)),
             ("UPDATE OR REPLACE track SET album = ? WHERE number = ?", (number, other)),
             ("DELETE FROM track WHERE number = ?", (other,)),
@@ -1092,8 +1183,11 @@ class SqlitePlans(Plans, support.TestCase):
         shop.side.make("INSERT INTO artist VALUES (1, 'one', 'band');"
                        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
                        " INSERT INTO album SELECT i, 1, printf('%200d', i), 1990 FROM n;")
-        self.write("plan.yaml", "transhume: 1\nsource: shop.db\ntarget: followed.db\ntables:\n  album_t:\n    key: code\n    entities:\n      album:\n"
-                                "        from: album\n        fields: { code: 'A{id}', title: copy, Of: { lookup: artist, column: name } }\n")
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: shop.db\ntarget: followed.db\ntables:\n  album_t:\n    key: code\n    "
+                   "entities:\n      album:\n"
+                                "        from: album\n        fields: { code: 'A{id}', title: copy, "
+                                "Of: { lookup: artist, column: name } }\n")
         self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up")
         shop.side.transaction(["UPDATE artist SET name = 'other'"], True)
         shop.side.transaction(["UPDATE album SET id = -id WHERE id > 15000"], True)
@@ -1107,13 +1201,15 @@ class PostgresShop(PostgresSide):
     """Whose words for the Shop are PostgreSQL's."""
 
     WORDS = (("BLOB", "BYTEA"), ("price REAL", "price DOUBLE PRECISION"), (" STRICT;", ";"))
-    SETS = {"artist": "name = excluded.name, kind = excluded.kind", "album": "artist = excluded.artist, title = excluded.title, year = excluded.year",
+    SETS = {"artist": "name = excluded.name, kind = excluded.kind",
+            "album": "artist = excluded.artist, title = excluded.title, year = excluded.year",
             "basket": "owner = excluded.owner, content = excluded.content"}
 
     def make(self, schema):
         for one, other in self.WORDS:
             schema = schema.replace(one, other)
-        super().make(schema + "".join("ALTER TABLE %s REPLICA IDENTITY FULL;" % table for table in ("artist", "album", "track", "basket")))
+        super().make(schema + "".join("ALTER TABLE %s REPLICA IDENTITY FULL;" % table
+                                      for table in ("artist", "album", "track", "basket")))
 
     def transaction(self, statements, commit):
         super().transaction(["SET LOCAL session_replication_role = replica", *map(self.translated, statements)], commit)
@@ -1125,16 +1221,20 @@ class PostgresShop(PostgresSide):
             return sql.replace(" OR REPLACE", "") + " ON CONFLICT (id) DO UPDATE SET " + self.SETS[put.group(1)]
         moved = re.match(r"UPDATE OR IGNORE (\w+) SET id = (\d+)", sql)
         if moved:
-            return sql.replace(" OR IGNORE", "") + " AND NOT EXISTS (SELECT 1 FROM %s x WHERE x.id = %s)" % moved.groups()
+            return sql.replace(" OR IGNORE",
+                               "") + " AND NOT EXISTS (SELECT 1 FROM %s x WHERE x.id = %s)" % moved.groups()
         if sql.startswith("UPDATE OR REPLACE track SET number"):   # to where none is
             return sql.replace(" OR REPLACE", "").replace("number + 1", "number + 7") + (
                 " AND NOT EXISTS (SELECT 1 FROM track x WHERE x.album = track.album AND x.number = track.number + 7)")
         moved = re.match(r"UPDATE OR REPLACE track SET album = (\d+) WHERE number = (\d+)", sql)
         if moved:
             album, number = moved.groups()
-            return ("UPDATE track SET album = {0} WHERE number = {1} AND album = (SELECT min(album) FROM track WHERE number = {1})"
-                    " AND NOT EXISTS (SELECT 1 FROM track x WHERE x.album = {0} AND x.number = {1})").format(album, number)
-        return sql.replace("INSERT OR IGNORE", "INSERT") + (" ON CONFLICT DO NOTHING" if sql.startswith("INSERT OR IGNORE") else "")
+            return ("UPDATE track SET album = {0} WHERE number = {1} AND album = (SELECT min(album) FROM track WHERE "
+                    "number = {1})"
+                    " AND NOT EXISTS (SELECT 1 FROM track x WHERE x.album = {0} AND x.number = {1})").format(album,
+                        number)
+        return sql.replace("INSERT OR IGNORE", "INSERT") + (" ON CONFLICT DO NOTHING"
+                                                            if sql.startswith("INSERT OR IGNORE") else "")
 
 
 class PostgresPlans(OfPostgres, Plans, support.TestCase):

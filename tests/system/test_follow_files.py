@@ -40,7 +40,8 @@ class FilesSide:
                 record = self.plain(line)
                 yield int(line["__number"]), line["__op"], record, record
             else:
-                yield line["number"], line["op"], self.plain(line["key"]) if "key" in line else {}, self.plain(line["after"]) if "after" in line else {}
+                yield line["number"], line["op"], self.plain(line["key"]) if "key" in line else {}, self.plain(
+                    line["after"]) if "after" in line else {}
 
     def rows(self, table):
         names = self.COLUMNS[table]
@@ -89,17 +90,21 @@ class SqliteToJsonl(ToFiles, support.TestCase):
 
     def test_killed_between_files_and_position(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        for failpoint, occurrence in (("change_written", 2), ("before_apply", 1), ("after_apply", 1), ("before_complete", 2), ("after_complete", 1)):
+        for failpoint, occurrence in (("change_written", 2), ("before_apply", 1), ("after_apply", 1),
+                                      ("before_complete", 2), ("after_complete", 1)):
             self.steps(4)
-            self.source.transaction(["DELETE FROM churn WHERE b < 50", "INSERT INTO churn VALUES ('z', 7, 'new') ON CONFLICT DO NOTHING"], True)
-            result = support.kill_at("files." + failpoint, occurrence, "follow", "--catch-up", "--take-over", cwd=self.folder)
+            self.source.transaction(["DELETE FROM churn WHERE b < 50",
+                                     "INSERT INTO churn VALUES ('z', 7, 'new') ON CONFLICT DO NOTHING"], True)
+            result = support.kill_at("files." + failpoint, occurrence, "follow", "--catch-up", "--take-over",
+                                     cwd=self.folder)
             self.assertEqual(result.code, -signal.SIGKILL, failpoint)
         self.follow("--take-over")
         self.assert_same()
 
     def test_what_a_line_says_and_what_is_refused(self):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.source.transaction(["UPDATE account SET balance = 7 WHERE id = 3", "DELETE FROM account WHERE id = 4"], True)
+        self.source.transaction(["UPDATE account SET balance = 7 WHERE id = 3", "DELETE FROM account WHERE id = 4"],
+                                True)
         self.follow()
         lines = list(self.target.read("_transhume_changes", "account", "*"))
         self.assertEqual([(line["op"], line["number"], line["key"], line.get("after")) for line in lines],
@@ -126,7 +131,8 @@ class SqliteToCsv(ToFiles, support.TestCase):
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.steps(2)
         support.kill_at("files.before_complete", 1, "follow", "--catch-up", cwd=self.folder)
-        self.source.transaction(["ALTER TABLE entry ADD COLUMN note TEXT", "INSERT INTO entry VALUES (9900, 'new', 'noted')"], True)
+        self.source.transaction(["ALTER TABLE entry ADD COLUMN note TEXT",
+                                 "INSERT INTO entry VALUES (9900, 'new', 'noted')"], True)
         self.follow("--take-over")
         self.target.COLUMNS = {**self.target.COLUMNS, "entry": ("id", "text", "note")}
         self.assert_same()
@@ -135,7 +141,8 @@ class SqliteToCsv(ToFiles, support.TestCase):
         """They are known by their names: a table that comes in between changes their numbers."""
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
         self.steps(2)
-        self.assertEqual(support.kill_at("files.before_complete", 1, "follow", "--catch-up", cwd=self.folder).code, -signal.SIGKILL)
+        self.assertEqual(support.kill_at("files.before_complete", 1, "follow", "--catch-up", cwd=self.folder).code,
+                         -signal.SIGKILL)
         self.source.transaction(["CREATE TABLE aaa (id INTEGER PRIMARY KEY)", "INSERT INTO aaa VALUES (1)"], True)
         self.follow("--take-over")
         self.assert_same()
@@ -169,7 +176,8 @@ class SqliteToDynamodbJson(ToFiles, support.TestCase):
         self.addCleanup(process.kill)
         self.steps(3)
         deadline = time.monotonic() + 30 * support.PATIENCE
-        while any(self.target.rows(t) != self.source.rows(t) for t in test_follow.Bank.TABLES) and time.monotonic() < deadline:
+        while any(self.target.rows(t) != self.source.rows(t)
+                  for t in test_follow.Bank.TABLES) and time.monotonic() < deadline:
             time.sleep(0.1)
         self.assertIsNone(process.poll())
         self.assert_same()
@@ -187,12 +195,15 @@ class PostgresToCsv(test_follow.OfPostgres, ToFiles, support.TestCase):
 
     def test_an_emptied_table_and_values_that_were_not_sent(self):
         self.steps(10)
-        self.source.make("ALTER TABLE entry ALTER text SET STORAGE EXTERNAL; INSERT INTO entry VALUES (-5, repeat('x', 9000))")
+        self.source.make("ALTER TABLE entry ALTER text SET STORAGE EXTERNAL; INSERT INTO entry VALUES (-5, "
+                         "repeat('x', 9000))")
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.source.transaction(["UPDATE entry SET id = -6 WHERE id = -5", "UPDATE account SET balance = 7 WHERE id = 3"], True)
+        self.source.transaction(["UPDATE entry SET id = -6 WHERE id = -5",
+                                 "UPDATE account SET balance = 7 WHERE id = 3"], True)
         self.follow()
         self.assert_same()
-        self.source.transaction(["INSERT INTO entry VALUES (-1, 'before')", "TRUNCATE entry", "INSERT INTO entry VALUES (-2, 'behind')"], True)
+        self.source.transaction(["INSERT INTO entry VALUES (-1, 'before')", "TRUNCATE entry",
+                                 "INSERT INTO entry VALUES (-2, 'behind')"], True)
         self.follow()
         self.assert_same()
 

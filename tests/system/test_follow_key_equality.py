@@ -22,7 +22,8 @@ class Equal:
     def setUp(self):
         super().setUp()
         self.source = self.path("source.db")
-        self.change("CREATE TABLE k (k TEXT NOT NULL, n INT NOT NULL, v INT, PRIMARY KEY (k, n)) WITHOUT ROWID; INSERT INTO k VALUES ('a', 1, 1), ('c', 1, 3)")
+        self.change("CREATE TABLE k (k TEXT NOT NULL, n INT NOT NULL, v INT, PRIMARY KEY (k, n)) WITHOUT ROWID; "
+                    "INSERT INTO k VALUES ('a', 1, 1), ('c', 1, 3)")
 
     def change(self, sql):
         connection = sqlite3.connect(self.source, isolation_level=None)
@@ -45,7 +46,8 @@ class Equal:
         self.assertEqual(self.records(), [("a", 1, 1), ("c", 1, 3), ("c", 2, 4)])
         self.assertIn("1 record is missing", " ".join(self.run_program("validate", code=1).out.split()))
         # the record that is there takes its changes, also beside one of the other
-        self.change("BEGIN; UPDATE k SET v = 11 WHERE k = 'A'; UPDATE k SET v = 101 WHERE k = 'a'; COMMIT; UPDATE k SET v = 12 WHERE k = 'A';"
+        self.change("BEGIN; UPDATE k SET v = 11 WHERE k = 'A'; UPDATE k SET v = 101 WHERE k = 'a'; COMMIT; "
+                    "UPDATE k SET v = 12 WHERE k = 'A';"
                     "UPDATE k SET k = 'C' WHERE k = 'c' AND n = 1")
         self.follow(code=1)
         self.assertEqual(self.records(), [("C", 1, 3), ("a", 1, 101), ("c", 2, 4)])
@@ -64,10 +66,12 @@ class Equal:
     def test_many_at_once(self):
         """A batch of them is one statement."""
         self.run_program("migrate", "--follow", "--catch-up", "sqlite:" + self.source, self.uri)
-        self.change("BEGIN; INSERT INTO k SELECT char(97 + value % 26) || value, 1, value FROM (WITH RECURSIVE s(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM s "
+        self.change("BEGIN; INSERT INTO k SELECT char(97 + value % 26) || value, 1, "
+                    "value FROM (WITH RECURSIVE s(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM s "
                     "WHERE value < 300) SELECT value FROM s); COMMIT")
         self.follow()
-        self.change("BEGIN; UPDATE k SET v = v + 1; INSERT INTO k SELECT upper(k), n, -v FROM k WHERE v BETWEEN 100 AND 102; COMMIT")
+        self.change("BEGIN; UPDATE k SET v = v + 1; INSERT INTO k SELECT upper(k), n, "
+                    "-v FROM k WHERE v BETWEEN 100 AND 102; COMMIT")
         self.follow(code=1)
         self.assertEqual(len(self.records()), 302)
         self.assertFalse([record for record in self.records() if record[2] < 0])

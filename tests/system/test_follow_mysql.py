@@ -17,15 +17,19 @@ import postgres  # noqa: E402
 import tcp_proxy  # noqa: E402
 
 # Those of test_follow.Bank and Shop.
-WORDS = (("a TEXT", "a VARCHAR(20)"), ("live TEXT", "live VARCHAR(20)"), (" ON CONFLICT (a, b) DO UPDATE SET value = excluded.value", " ON DUPLICATE KEY UPDATE value = VALUES(value)"),
-         ("FROM churn c ", "FROM (SELECT * FROM churn) c "), ("INSERT OR REPLACE", "REPLACE"), ("INSERT OR IGNORE", "INSERT IGNORE"),
-         ("UPDATE OR IGNORE", "UPDATE IGNORE"), ("UPDATE OR REPLACE", "UPDATE IGNORE"), ("price REAL", "price DOUBLE"), (" STRICT;", ";"))
+WORDS = (("a TEXT", "a VARCHAR(20)"), ("live TEXT", "live VARCHAR(20)"),
+         (" ON CONFLICT (a, b) DO UPDATE SET value = excluded.value", " ON DUPLICATE KEY UPDATE value = VALUES(value)"),
+         ("FROM churn c ", "FROM (SELECT * FROM churn) c "), ("INSERT OR REPLACE", "REPLACE"),
+         ("INSERT OR IGNORE", "INSERT IGNORE"),
+         ("UPDATE OR IGNORE", "UPDATE IGNORE"), ("UPDATE OR REPLACE", "UPDATE IGNORE"), ("price REAL", "price DOUBLE"),
+         (" STRICT;", ";"))
 
 
 def in_mysql(sql):
     for one, other in WORDS:
         sql = sql.replace(one, other)
-    return "INSERT IGNORE" + sql[len("INSERT"):-len(" ON CONFLICT DO NOTHING")] if sql.endswith(" ON CONFLICT DO NOTHING") else sql
+    return "INSERT IGNORE" + sql[len("INSERT"):-len(" ON CONFLICT DO NOTHING")] if sql.endswith(" ON CONFLICT "
+                                                                                                "DO NOTHING") else sql
 
 
 class MysqlSide:
@@ -40,7 +44,8 @@ class MysqlSide:
         self.server.ask(self.name, in_mysql(schema))
 
     def transaction(self, statements, commit):
-        self.server.ask(self.name, "SET foreign_key_checks = 0; BEGIN;%s;%s;" % (";".join(in_mysql(s) for s in statements), "COMMIT" if commit else "ROLLBACK"))
+        self.server.ask(self.name, "SET foreign_key_checks = 0; BEGIN;%s;%s;"
+                        % (";".join(in_mysql(s) for s in statements), "COMMIT" if commit else "ROLLBACK"))
 
     def feeds(self):
         return []  # nothing of a feed is in the server
@@ -88,7 +93,8 @@ class OnMariadb:
 
 
 class OnMysql:
-    SETTINGS = {**mariadb.FOLLOWED, "gtid-mode": "ON", "enforce-gtid-consistency": "ON", "binlog-transaction-compression": "ON"}
+    SETTINGS = {**mariadb.FOLLOWED, "gtid-mode": "ON", "enforce-gtid-consistency": "ON",
+                "binlog-transaction-compression": "ON"}
 
     RESET = "RESET BINARY LOGS AND GTIDS"
 
@@ -122,7 +128,8 @@ class MysqlToMysql(OnMysql, WholePair, support.TestCase):
         return MysqlSide(self.server), MysqlSide(self.server)
 
     def free_the_source(self):
-        self.assertIn("--max-retained has no effect", self.run_program("follow", "--catch-up", "--max-retained", "1KiB").err)
+        self.assertIn("--max-retained has no effect", self.run_program("follow", "--catch-up", "--max-retained",
+                                                                       "1KiB").err)
         self.steps(3)
         self.server.ask("mysql", self.RESET)
 
@@ -236,7 +243,8 @@ class MysqlPlansIntoDynamodb(OnMysql, WithDynamodb, Plans, support.TestCase):
 class Source:
     """What a source may be like, and what happens to its tables."""
 
-    CASCADE = ("CREATE TABLE p (id int PRIMARY KEY, v int); CREATE TABLE c (id int PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE);"
+    CASCADE = ("CREATE TABLE p (id int PRIMARY KEY, v int); CREATE TABLE c (id int PRIMARY KEY, p int, "
+               "FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE);"
                "INSERT INTO p VALUES (1, 1), (2, 2); INSERT INTO c VALUES (10, 1), (20, 2)")
 
     def setUp(self):
@@ -265,7 +273,8 @@ class Source:
             self.assertIn("SET GLOBAL binlog_format = ROW", self.begin(2).err)
 
     def test_an_account_without_the_right(self):
-        self.ask("CREATE TABLE k (v int PRIMARY KEY); CREATE USER reader@'127.0.0.1'; GRANT SELECT ON *.* TO reader@'127.0.0.1'")
+        self.ask("CREATE TABLE k (v int PRIMARY KEY); CREATE USER reader@'127.0.0.1'; "
+                 "GRANT SELECT ON *.* TO reader@'127.0.0.1'")
         self.addCleanup(self.ask, "DROP USER reader@'127.0.0.1'")
         self.source.uri = self.source.uri.replace("root@", "reader@")
         self.assertIn("GRANT REPLICATION SLAVE", self.begin(2).err)
@@ -319,11 +328,13 @@ class Source:
         """A column that is there for a time is passed over; logs end; TRUNCATE arrives, and many rows at once."""
         self.ask("CREATE TABLE t (id int PRIMARY KEY, a varchar(10), b int); INSERT INTO t VALUES (1, 'x', 1)")
         self.begin()
-        self.ask("INSERT INTO t VALUES (2, 'y', 2); ALTER TABLE t ADD COLUMN z int FIRST; INSERT INTO t VALUES (9, 3, 'w', 3); ALTER TABLE t DROP COLUMN z;"
+        self.ask("INSERT INTO t VALUES (2, 'y', 2); ALTER TABLE t ADD COLUMN z int FIRST; INSERT INTO t VALUES (9, 3, "
+                 "'w', 3); ALTER TABLE t DROP COLUMN z;"
                  "FLUSH BINARY LOGS; UPDATE t SET a = 'q' WHERE id = 1")
         self.run_program("follow", "--catch-up")
         self.assertEqual(self.target.rows("t"), [["1", "q", "1"], ["2", "y", "2"], ["3", "w", "3"]])
-        self.ask("TRUNCATE TABLE t; INSERT INTO t (id, a) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 900) "
+        self.ask("TRUNCATE TABLE t; INSERT INTO t (id, a) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 "
+                 "FROM n WHERE i < 900) "
                  "SELECT n.i * 1000 + m.i, 'm' FROM n JOIN n m WHERE m.i <= 25")
         self.run_program("follow", "--catch-up")
         self.assertEqual(len(self.target.rows("t")), 22500)
@@ -340,7 +351,8 @@ class SourceMariadb(OnMariadb, Source, support.TestCase):
     def test_actions_are_not_in_the_log(self):
         """What they did is found in the target, or the target does it, where its triggers may fire."""
         self.ask(self.CASCADE)
-        self.assertIn("--follow-triggers fire", self.run_program("migrate", "--follow", "--catch-up", "--cascades", "target", "--state", "refused",
+        self.assertIn("--follow-triggers fire", self.run_program("migrate", "--follow", "--catch-up", "--cascades",
+                                                                 "target", "--state", "refused",
                                                                  self.source.uri, "sqlite:refused.db", code=2).err)
         self.begin()
         self.ask("DELETE FROM p WHERE id = 1")
@@ -367,7 +379,8 @@ class Failover:
         self.addCleanup(self.replica.stop)
         self.replica.ask("mysql", self.REPLICATE % self.server.port)
         self.source, self.target = MysqlSide(self.server), SqliteSide(self, "copy.db")
-        self.server.ask(self.source.name, "CREATE TABLE k (v int PRIMARY KEY, w int); INSERT INTO k VALUES (1, 0), (2, 0)")
+        self.server.ask(self.source.name,
+                        "CREATE TABLE k (v int PRIMARY KEY, w int); INSERT INTO k VALUES (1, 0), (2, 0)")
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
 
     def elsewhere(self):
@@ -385,7 +398,8 @@ class Failover:
     def test_it_goes_on(self):
         self.server.ask(self.source.name, "INSERT INTO k VALUES (3, 0); UPDATE k SET w = 3")
         self.run_program("follow", "--catch-up")
-        self.server.ask(self.source.name, "INSERT INTO k VALUES (4, 0); UPDATE k SET w = w + 1")   # which is read from the replica
+        # which is read from the replica
+        self.server.ask(self.source.name, "INSERT INTO k VALUES (4, 0); UPDATE k SET w = w + 1")
         self.wait_for_replica(4)
         self.replica.ask("mysql", self.STOP)
         self.replica.ask(self.source.name, "INSERT INTO k VALUES (5, 5); DELETE FROM k WHERE v = 1; FLUSH BINARY LOGS")
@@ -393,7 +407,9 @@ class Failover:
         self.replica.ask(self.source.name, "UPDATE k SET w = w + 1")
         self.run_program("follow", "--catch-up", self.elsewhere(), self.target.uri)
         self.assertEqual(self.target.rows("k"), sorted(self.replica.ask(self.source.name, "SELECT * FROM k")))
-        self.assertIn("feed-lost", self.run_program("follow", "--catch-up", self.source.uri, self.target.uri, code=5).err)   # it has no 5
+        # it has no 5
+        self.assertIn("feed-lost", self.run_program("follow", "--catch-up", self.source.uri, self.target.uri,
+                                                    code=5).err)
         self.run_program("cutover", "--confirm", self.elsewhere(), self.target.uri)
         self.assertRaises(AssertionError, self.replica.ask, self.source.name, "INSERT INTO k VALUES (6, 0)")
 
@@ -404,7 +420,8 @@ class Failover:
         self.server.ask(self.source.name, "INSERT INTO k VALUES (3, 0)")
         self.run_program("follow", "--catch-up")
         self.replica.ask(self.source.name, "INSERT INTO k VALUES (7, 0), (8, 0)")
-        self.assertIn("feed-lost", self.run_program("follow", "--catch-up", self.elsewhere(), self.target.uri, code=5).err)
+        self.assertIn("feed-lost", self.run_program("follow", "--catch-up", self.elsewhere(), self.target.uri,
+                                                    code=5).err)
 
 
     def another_server(self, *command):
@@ -417,9 +434,11 @@ class Failover:
             for server, key in (self.server, 3), (self.replica, 4):
                 server.ask(self.source.name, "INSERT INTO k VALUES (%d, 0)" % key)
             process = support.start(*command, "--state", "other", cwd=self.folder,
-                                    env={"TRANSHUME_FAILPOINT": "follow.before_apply:stop:1,follow.before_apply:retry:1"})
+                                    env={"TRANSHUME_FAILPOINT": "follow.before_apply:stop:1,"
+                                                                "follow.before_apply:retry:1"})
             self.addCleanup(process.kill)
-            self.wait_until("it is stopped", lambda: os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT))
+            self.wait_until("it is stopped", lambda: os.waitid(os.P_PID, process.pid,
+                                                               os.WSTOPPED | os.WNOHANG | os.WNOWAIT))
             proxy.upstream = self.replica.port
             proxy.cut_all()
             process.send_signal(signal.SIGCONT)
@@ -439,7 +458,8 @@ class Failover:
 
 
 class FailoverMariadb(OnMariadb, Failover, support.TestCase):
-    REPLICATE = ("CHANGE MASTER TO master_host = '127.0.0.1', master_port = %d, master_user = 'root', master_use_gtid = slave_pos, "
+    REPLICATE = ("CHANGE MASTER TO master_host = '127.0.0.1', master_port = %d, master_user = 'root', "
+                 "master_use_gtid = slave_pos, "
                  "master_connect_retry = 1; START SLAVE")
     STOP = "STOP SLAVE"
 
@@ -448,7 +468,8 @@ class FailoverMariadb(OnMariadb, Failover, support.TestCase):
 
 
 class FailoverMysql(OnMysql, Failover, support.TestCase):
-    REPLICATE = ("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = %d, SOURCE_USER = 'root', SOURCE_AUTO_POSITION = 1, "
+    REPLICATE = ("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = %d, SOURCE_USER = 'root', "
+                 "SOURCE_AUTO_POSITION = 1, "
                  "SOURCE_SSL = 0, SOURCE_CONNECT_RETRY = 1, GET_SOURCE_PUBLIC_KEY = 1; START REPLICA")
     STOP = "STOP REPLICA"
 
@@ -458,31 +479,54 @@ class FailoverMysql(OnMysql, Failover, support.TestCase):
 
 # A column's type and values of it: what the log has of them has to be what a query gives.
 VALUES = [
-    ("tinyint", "-128", "127"), ("tinyint unsigned", "255"), ("smallint", "-32768"), ("smallint unsigned", "65535"), ("mediumint", "-8388608", "8388607"),
-    ("mediumint unsigned", "16777215"), ("int", "-2147483648"), ("int unsigned", "4294967295"), ("bigint", "-9223372036854775808"),
-    ("bigint unsigned", "18446744073709551615"), ("tinyint(1)", "1"), ("bit(1)", "b'1'"), ("bit(13)", "b'1010101010101'"), ("bit(64)", "0xffffffffffffffff"),
-    ("decimal(10,0)", "-1"), ("decimal(38,10)", "-1234567890123456789012345678.0123456789", "0.1"), ("decimal(5,5)", "0.00001", "-0.5"),
-    ("decimal(65,30)", "12345678901234567890123456789012345.123456789012345678901234567891"), ("decimal(9,2) unsigned", "0.10"),
-    ("float", "0.1", "-1e30", "16777216"), ("double", "0.1", "-1e300", "123456789012345680"), ("float(7,3)", "1.5"), ("year", "1901", "2155", "0"),
-    ("date", "'0001-01-01'", "'9999-12-31'", "'0000-00-00'", "'2024-02-29'"), ("time", "'-838:59:59'", "'838:59:59'", "'00:00:00'"),
-    ("time(3)", "'-00:00:00.001'", "'-11:22:33.444'", "'12:00:00.5'"), ("time(6)", "'-00:00:01.000001'", "'23:59:59.999999'"),
-    ("datetime", "'1000-01-01 00:00:00'", "'0000-00-00 00:00:00'", "'9999-12-31 23:59:59'"), ("datetime(1)", "'2024-01-01 01:02:03.4'"),
-    ("datetime(3)", "'2024-01-01 01:02:03.456'"), ("datetime(6)", "'2024-01-01 01:02:03.000001'"), ("timestamp NULL", "'1970-01-01 00:00:01'", "'2038-01-19 03:14:07'"),
-    ("timestamp(5) NULL", "'2024-06-30 23:59:59.99999'"), ("char(10)", "'a b  '", "''"), ("char(200)", "'\u00e4\U0001f600'"), ("varchar(10)", "'x '"),
-    ("varchar(300)", "repeat('\u00e9', 300)"), ("varchar(20) character set latin1", "'\u00e4\u20ac'"), ("text character set utf16", "'\u00e4\U0001f600'"),
-    ("tinytext", "'t'"), ("text", "'%s'" % ("y" * 300)), ("mediumtext", "'m'"), ("longtext", "repeat('l', 70000)"), ("binary(6)", "0x610000", "''"),
-    ("varbinary(300)", "0x00ff", "repeat(0xff, 290)"), ("tinyblob", "0x00"), ("blob", "0x0001feff"), ("longblob", "repeat(0xfe, 70000)"),
-    ("enum('a','b,c','d''e')", "'d''e'", "'b,c'"), ("set('a','b','c''d')", "'a,c''d'", "''"), ("json", "'{\"a\": [1, -2.5, true, null, \"\\u00e4\"], \"b\": {}}'", "'[]'"),
+    ("tinyint", "-128", "127"), ("tinyint unsigned", "255"), ("smallint", "-32768"), ("smallint unsigned", "65535"),
+    ("mediumint", "-8388608", "8388607"),
+    ("mediumint unsigned", "16777215"), ("int", "-2147483648"), ("int unsigned", "4294967295"),
+    ("bigint", "-9223372036854775808"),
+    ("bigint unsigned", "18446744073709551615"), ("tinyint(1)", "1"), ("bit(1)", "b'1'"),
+    ("bit(13)", "b'1010101010101'"), ("bit(64)", "0xffffffffffffffff"),
+    ("decimal(10,0)", "-1"), ("decimal(38,10)", "-1234567890123456789012345678.0123456789", "0.1"),
+    ("decimal(5,5)", "0.00001", "-0.5"),
+    ("decimal(65,30)", "12345678901234567890123456789012345.123456789012345678901234567891"),
+    ("decimal(9,2) unsigned", "0.10"),
+    ("float", "0.1", "-1e30", "16777216"), ("double", "0.1", "-1e300", "123456789012345680"), ("float(7,3)", "1.5"),
+    ("year", "1901", "2155", "0"),
+    ("date", "'0001-01-01'", "'9999-12-31'", "'0000-00-00'", "'2024-02-29'"),
+    ("time", "'-838:59:59'", "'838:59:59'", "'00:00:00'"),
+    ("time(3)", "'-00:00:00.001'", "'-11:22:33.444'", "'12:00:00.5'"),
+    ("time(6)", "'-00:00:01.000001'", "'23:59:59.999999'"),
+    ("datetime", "'1000-01-01 00:00:00'", "'0000-00-00 00:00:00'", "'9999-12-31 23:59:59'"),
+    ("datetime(1)", "'2024-01-01 01:02:03.4'"),
+    ("datetime(3)", "'2024-01-01 01:02:03.456'"), ("datetime(6)", "'2024-01-01 01:02:03.000001'"),
+    ("timestamp NULL", "'1970-01-01 00:00:01'", "'2038-01-19 03:14:07'"),
+    ("timestamp(5) NULL", "'2024-06-30 23:59:59.99999'"), ("char(10)", "'a b  '", "''"),
+    ("char(200)", "'\u00e4\U0001f600'"), ("varchar(10)", "'x '"),
+    ("varchar(300)", "repeat('\u00e9', 300)"), ("varchar(20) character set latin1", "'\u00e4\u20ac'"),
+    ("text character set utf16", "'\u00e4\U0001f600'"),
+    ("tinytext", "'t'"), ("text", "'%s'" % ("y" * 300)), ("mediumtext", "'m'"), ("longtext", "repeat('l', 70000)"),
+    ("binary(6)", "0x610000", "''"),
+    ("varbinary(300)", "0x00ff", "repeat(0xff, 290)"), ("tinyblob", "0x00"), ("blob", "0x0001feff"),
+    ("longblob", "repeat(0xfe, 70000)"),
+    ("enum('a','b,c','d''e')", "'d''e'", "'b,c'"), ("set('a','b','c''d')", "'a,c''d'", "''"),
+    ("json", "'{\"a\": [1, -2.5, true, null, \"\\u00e4\"], \"b\": {}}'", "'[]'"),
     ("point", "ST_PointFromText('POINT(1 2)')"),
 ]
-JSON = [("json", "json_object('d', cast(1.10 as decimal(5,2)), 't', cast('12:00:00' as time), 'x', cast('2024-01-01 00:00:00.5' as datetime(6)))"),
-        ("json", "json_array(1, 40000, -40000, 3000000000, 18446744073709551615, 1e100, 2.0, 1e15, 123456789012345.0, 123456789012345680.0, 0.00001, 1e-14, 1.5e-15, -0.1e0, 1.25e-300)"), ("json", "json_object('k', repeat('v', 70000), 'l', json_array(1, 'z'))")]
-OF_MARIADB = [("uuid", "'123e4567-e89b-12d3-a456-426655440000'", "'ffffffff-ffff-4fff-8fff-ffffffffffff'", "'00000000-0000-0000-0000-000000000000'"),
+JSON = [("json",
+         "json_object('d', cast(1.10 as decimal(5,2)), 't', cast('12:00:00' as time), 'x', "
+         "cast('2024-01-01 00:00:00.5' as datetime(6)))"),
+        ("json",
+         "json_array(1, 40000, -40000, 3000000000, 18446744073709551615, 1e100, 2.0, 1e15, 123456789012345.0, "
+         "123456789012345680.0, 0.00001, 1e-14, 1.5e-15, -0.1e0, 1.25e-300)"),
+        ("json", "json_object('k', repeat('v', 70000), 'l', json_array(1, 'z'))")]
+OF_MARIADB = [("uuid", "'123e4567-e89b-12d3-a456-426655440000'", "'ffffffff-ffff-4fff-8fff-ffffffffffff'",
+               "'00000000-0000-0000-0000-000000000000'"),
               ("inet6", "'::1'", "'2001:db8::ff00:42:8329'", "'::'"), ("inet4", "'127.0.0.1'", "'0.0.0.0'")]
 
 
 class Values:
-    """The same values in rows that are copied and in rows that are followed: both arrive alike, in a file and in a server."""
+    """
+    The same values in rows that are copied and in rows that are followed: both arrive alike, in a file and in a server.
+    """
 
     VALUES = VALUES
 
@@ -499,7 +543,8 @@ class Values:
     def insert(self, first, extra=0):
         for number in range(self.count):
             self.server.ask(self.source.name, "SET sql_mode = ''; INSERT INTO v VALUES (%d, %s, %d)" % (
-                first + number, ", ".join(values[number] if number < len(values) else "NULL" for _, values in self.columns), extra), mode="")
+                first + number, ", ".join(values[number] if number < len(values) else "NULL"
+                                          for _, values in self.columns), extra), mode="")
 
     def check(self, rows):
         found = {int(row[0]): row[1:] for row in rows}
@@ -544,8 +589,10 @@ class Statements:
     def setUp(self):
         super().setUp()
         self.source, self.target = MysqlSide(self.server), SqliteSide(self, "copy.db")
-        self.ask("CREATE TABLE a (id int PRIMARY KEY, v text, n int UNIQUE); INSERT INTO a VALUES (1, 'x', 10), (2, 'y', 20);"
-                 "CREATE TABLE b (id int PRIMARY KEY, a int, KEY (a)) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE);"
+        self.ask("CREATE TABLE a (id int PRIMARY KEY, v text, n int UNIQUE); INSERT INTO a VALUES (1, 'x', 10), (2, "
+                 "'y', 20);"
+                 "CREATE TABLE b (id int PRIMARY KEY, a int, KEY (a)) PARTITION BY RANGE (id) (PARTITION p0 VALUES "
+                 "LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE);"
                  "INSERT INTO b VALUES (1, 1), (20, 2); CREATE TABLE left_out (id int PRIMARY KEY)")
         self.run_program("migrate", "--follow", "--catch-up", "--exclude", "left_out", self.source.uri, self.target.uri)
 
@@ -568,7 +615,8 @@ class Statements:
 
     def test_a_session_that_logs_less(self):
         for kind in ("MINIMAL", "NOBLOB"):
-            for sql in ("UPDATE a SET v = 'min' WHERE id = 1", "REPLACE INTO a (id, n) VALUES (3, 30)", "DELETE FROM a WHERE id = 3"):
+            for sql in ("UPDATE a SET v = 'min' WHERE id = 1", "REPLACE INTO a (id, n) VALUES (3, 30)",
+                        "DELETE FROM a WHERE id = 3"):
                 with self.subTest(kind + " " + sql):
                     self.ask("SET SESSION binlog_row_image = %s; %s" % (kind, sql))
                     told = support.transhume("follow", "--catch-up", cwd=self.folder)
@@ -584,34 +632,45 @@ class Statements:
 
     def test_tables_in_place_of_others(self):
         for sql in ("DROP TABLE b; CREATE TABLE b (id int PRIMARY KEY, a int, KEY (a)); INSERT INTO b VALUES (7, 2)",
-                    "CREATE TABLE b2 LIKE b; INSERT INTO b2 VALUES (1, 5); RENAME TABLE b TO b_old, b2 TO b; INSERT INTO b VALUES (3, 1)",
+                    "CREATE TABLE b2 LIKE b; INSERT INTO b2 VALUES (1, 5); RENAME TABLE b TO b_old, b2 TO b; "
+                    "INSERT INTO b VALUES (3, 1)",
                     "RENAME TABLE b TO bb; INSERT INTO bb VALUES (8, 2); RENAME TABLE bb TO b",
-                    "CREATE TABLE b3 LIKE b; ALTER TABLE b RENAME b_older; ALTER TABLE b3 RENAME TO b; INSERT INTO b VALUES (4, 4)"):
+                    "CREATE TABLE b3 LIKE b; ALTER TABLE b RENAME b_older; ALTER TABLE b3 RENAME TO b; "
+                    "INSERT INTO b VALUES (4, 4)"):
             with self.subTest(sql):
                 self.read_again(sql)
 
     def test_partitions(self):
         for sql in ("ALTER TABLE b TRUNCATE PARTITION p0", "ALTER TABLE b DROP PARTITION p1",
-                    "CREATE TABLE ex (id int PRIMARY KEY, a int, KEY (a)); INSERT INTO ex VALUES (3, 3); ALTER TABLE b EXCHANGE PARTITION p0 WITH TABLE ex"):
+                    "CREATE TABLE ex (id int PRIMARY KEY, a int, KEY (a)); INSERT INTO ex VALUES (3, 3); "
+                    "ALTER TABLE b EXCHANGE PARTITION p0 WITH TABLE ex"):
             with self.subTest(sql):
                 self.read_again(sql)
 
     def test_what_is_nobodys(self):
         """Others' tables, temporary ones, and what changes no row."""
         other = self.server.database()
-        self.ask("CREATE TEMPORARY TABLE b (id int); DROP TABLE b; DROP TABLE left_out; CREATE TABLE left_out (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY); RENAME TABLE c TO d; DROP TABLE d; DROP TABLE IF EXISTS e;"
-                 "CREATE TABLE %s.b (id int PRIMARY KEY); TRUNCATE %s.b; RENAME TABLE %s.b TO %s.a; DROP TABLE %s.a; ALTER TABLE a ADD KEY (v(3)); ALTER TABLE b REORGANIZE PARTITION p1 INTO "
-                 "(PARTITION p1 VALUES LESS THAN (100), PARTITION p2 VALUES LESS THAN MAXVALUE); INSERT INTO b VALUES (200, 1)" % ((other,) * 5))
-        self.server.ask(other, "TRUNCATE /* not this one's */ `%s`.`b`; INSERT INTO %s.b VALUES (5, 5)" % (self.source.name, self.source.name))
+        self.ask("CREATE TEMPORARY TABLE b (id int); DROP TABLE b; DROP TABLE left_out; "
+                 "CREATE TABLE left_out (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY); "
+                 "RENAME TABLE c TO d; DROP TABLE d; DROP TABLE IF EXISTS e;"
+                 "CREATE TABLE %s.b (id int PRIMARY KEY); TRUNCATE %s.b; RENAME TABLE %s.b TO %s.a; DROP TABLE %s.a; "
+                 "ALTER TABLE a ADD KEY (v(3)); ALTER TABLE b REORGANIZE PARTITION p1 INTO "
+                 "(PARTITION p1 VALUES LESS THAN (100), PARTITION p2 VALUES LESS THAN MAXVALUE); "
+                 "INSERT INTO b VALUES (200, 1)" % ((other,) * 5))
+        self.server.ask(other, "TRUNCATE /* not this one's */ `%s`.`b`; INSERT INTO %s.b VALUES (5, 5)"
+                        % (self.source.name, self.source.name))
         self.run_program("follow", "--catch-up")
         self.assert_followed()
 
     def test_columns_are_read_as_they_were(self):
         """Altered while nobody follows: what is older is read by what the log says of it."""
-        self.ask("CREATE TABLE c (id int PRIMARY KEY, y year, g point, bin varbinary(5), bl blob, v varchar(20), w varchar(20) CHARACTER SET latin2, e enum('x', 'y', 'z'), u int unsigned, s set('p', 'q'), t text)"
+        self.ask("CREATE TABLE c (id int PRIMARY KEY, y year, g point, bin varbinary(5), bl blob, v varchar(20), "
+                 "w varchar(20) CHARACTER SET latin2, e enum('x', 'y', 'z'), u int unsigned, s set('p', 'q'), t text)"
                  " CHARACTER SET utf8mb4")
-        self.run_program("migrate", "--follow", "--catch-up", "--state", "other", "--include", "c", self.source.uri, "sqlite:other.db")
-        self.ask("SET NAMES utf8mb4; INSERT INTO c VALUES (1, 2024, NULL, 'b', 'b', 'ä€', 'ž', 'y', 4000000000, 'q', 'ß'); ALTER TABLE c MODIFY w varchar(20) CHARACTER SET utf8mb4; "
+        self.run_program("migrate", "--follow", "--catch-up", "--state", "other", "--include", "c", self.source.uri,
+                         "sqlite:other.db")
+        self.ask("SET NAMES utf8mb4; INSERT INTO c VALUES (1, 2024, NULL, 'b', 'b', 'ä€', 'ž', 'y', 4000000000, 'q', "
+                 "'ß'); ALTER TABLE c MODIFY w varchar(20) CHARACTER SET utf8mb4; "
                  "ALTER TABLE c CONVERT TO CHARACTER SET latin1;"
                  "INSERT INTO c VALUES (2, 2024, NULL, 'b', 'b', 'ö', 'ü', 'y', 4000000001, 'p,q', 'é')")
         self.run_program("follow", "--catch-up", "--state", "other")
@@ -621,15 +680,19 @@ class Statements:
 
 class StatementsMariadb(OnMariadb, Statements, support.TestCase):
     def test_made_again(self):
-        for sql in ("CREATE OR REPLACE TABLE b (id int PRIMARY KEY, a int, KEY (a))", "CREATE OR REPLACE TABLE b (id int PRIMARY KEY, a int, KEY (a)) SELECT 5 AS id, 2 AS a"):
+        for sql in ("CREATE OR REPLACE TABLE b (id int PRIMARY KEY, a int, KEY (a))",
+                    "CREATE OR REPLACE TABLE b (id int PRIMARY KEY, a int, KEY (a)) SELECT 5 AS id, 2 AS a"):
             with self.subTest(sql):
                 self.read_again(sql)
 
     def test_an_action_that_comes_later(self):
-        self.ask("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int, KEY (p), CONSTRAINT k FOREIGN KEY (p) REFERENCES p (id)); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2)")
+        self.ask("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int, KEY (p), "
+                 "CONSTRAINT k FOREIGN KEY (p) REFERENCES p (id)); INSERT INTO p VALUES (1), (2); "
+                 "INSERT INTO c VALUES (1, 1), (2, 2)")
         begin = ("--include", "p", "--include", "c", self.source.uri, "sqlite:other.db", "--state", "other")
         self.run_program("migrate", "--follow", "--catch-up", *begin)
-        self.ask("ALTER TABLE c DROP FOREIGN KEY k; ALTER TABLE c ADD CONSTRAINT acts FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE; DELETE FROM p WHERE id = 1")
+        self.ask("ALTER TABLE c DROP FOREIGN KEY k; ALTER TABLE c ADD CONSTRAINT acts FOREIGN KEY (p) REFERENCES p "
+                 "(id) ON DELETE CASCADE; DELETE FROM p WHERE id = 1")
         self.run_program("follow", "--catch-up", "--state", "other")
         self.assertEqual(SqliteSide(self, "other.db").rows("c"), [["2", "2"]])
 
@@ -642,7 +705,8 @@ class StatementsMariadb(OnMariadb, Statements, support.TestCase):
         self.run_program("follow", "--catch-up")
         self.assert_followed()
         self.read_again("UPDATE a SET v = 'ä' WHERE id = 2; ALTER TABLE a CONVERT TO CHARACTER SET latin2")
-        self.read_again("DELETE FROM a WHERE id = 1; ALTER TABLE a ADD COLUMN w int; INSERT INTO a VALUES (9, 'q', 90, 5)")
+        self.read_again("DELETE FROM a WHERE id = 1; ALTER TABLE a ADD COLUMN w int; INSERT INTO a VALUES (9, "
+                        "'q', 90, 5)")
 
 
 class StatementsMysql(OnMysql, Statements, support.TestCase):

@@ -1,4 +1,5 @@
-"""Following lists that are cut into pages, and lists whose elements are records: whatever is killed, the target holds what a fresh copy would.
+"""Following lists that are cut into pages, and lists whose elements are records: whatever is killed, the target holds
+what a fresh copy would.
 
 Pages are deleted by what the target has, so that these kill where some of a list's pages are there and others are not.
 """
@@ -61,7 +62,8 @@ class Pages:
         self.source.make(SCHEMA)
         self.next = 0
         for holder in range(1, 6):
-            self.change(["INSERT INTO holder VALUES (%d, 'n%d', 't%d')" % (holder, holder, holder % 2), *self.items(holder, 20)])
+            self.change(["INSERT INTO holder VALUES (%d, 'n%d', 't%d')" % (holder, holder, holder % 2),
+                         *self.items(holder, 20)])
         self.write("plan.yaml", PLAN % (self.source.uri, self.target.uri))
 
     def change(self, statements, commit=True):
@@ -69,7 +71,8 @@ class Pages:
 
     def items(self, holder, count):
         self.next += count
-        return ["INSERT INTO item VALUES (%d, %d, 'v%d')" % (number, holder, number) for number in range(self.next - count + 1, self.next + 1)]
+        return ["INSERT INTO item VALUES (%d, %d, 'v%d')" % (number, holder, number)
+                for number in range(self.next - count + 1, self.next + 1)]
 
     def step(self):
         pick = self.pick
@@ -80,7 +83,8 @@ class Pages:
             ["UPDATE item SET holder = %d WHERE holder = %d AND id %% 2 = 0" % (other, one)],
             ["DELETE FROM item WHERE holder = %d" % one, "DELETE FROM holder WHERE id = %d" % one],
             ["DELETE FROM item WHERE holder = %d" % one, "DELETE FROM holder WHERE id = %d" % one,
-             "INSERT INTO holder VALUES (%d, 'again', 't%d')" % (one, pick.randint(0, 2)), *self.items(one, pick.randint(1, 12))],
+             "INSERT INTO holder VALUES (%d, 'again', 't%d')" % (one, pick.randint(0, 2)),
+             *self.items(one, pick.randint(1, 12))],
             ["UPDATE holder SET town = 't%d' WHERE id = %d" % (pick.randint(0, 2), one)],
             ["UPDATE holder SET name = '%s' WHERE id = %d" % (pick.choice(["hidden", "shown"]), one)],
             ["UPDATE item SET v = 'u%d' WHERE holder = %d" % (pick.randint(1, 99), one)],
@@ -126,8 +130,10 @@ class Pages:
         struck = 0
         for failpoint, occurrence in self.failpoints:
             self.steps(5)
-            self.change(["DELETE FROM item WHERE holder = %d" % (1 + occurrence % 5), *self.items(1 + (occurrence + 1) % 5, 30)])
-            result = support.kill_at(failpoint, occurrence, "follow", "--catch-up", "--take-over", "--lanes", self.pick.choice([1, 3]), cwd=self.folder)
+            self.change(["DELETE FROM item WHERE holder = %d" % (1 + occurrence % 5),
+                         *self.items(1 + (occurrence + 1) % 5, 30)])
+            result = support.kill_at(failpoint, occurrence, "follow", "--catch-up", "--take-over", "--lanes",
+                                     self.pick.choice([1, 3]), cwd=self.folder)
             self.assertIn(result.code, (0, -signal.SIGKILL), failpoint)
             struck += result.code == -signal.SIGKILL
             if self.pick.random() < 0.5:
@@ -152,14 +158,16 @@ class Fresh:
 
 
 class ToSqlite(Fresh):
-    failpoints = [("sqlite." + name, occurrence) for name in ("before_apply", "after_apply") for occurrence in (1, 2)] + [("follow.before_apply", 1)]
+    failpoints = [("sqlite." + name, occurrence) for name in ("before_apply", "after_apply")
+                  for occurrence in (1, 2)] + [("follow.before_apply", 1)]
 
     def sides_of_target(self, folder):
         return SqliteSide(self, os.path.basename(folder) + ".db")
 
     def spoil(self):
         side = SqliteSide(self, "copy.db")
-        side.transaction(["INSERT INTO holder_t (pk, sk, Items) VALUES ('H#1', 'PAGE#77', '[]')", "DELETE FROM number_t WHERE id = 2"], True)
+        side.transaction(["INSERT INTO holder_t (pk, sk, Items) VALUES ('H#1', 'PAGE#77', '[]')",
+                          "DELETE FROM number_t WHERE id = 2"], True)
 
 
 class SqliteToSqlite(ToSqlite, Pages, support.TestCase):
@@ -170,11 +178,14 @@ class SqliteToSqlite(ToSqlite, Pages, support.TestCase):
         """Roots whose pages are put in one piece are touched again by a later one, before anything is committed."""
         self.source.make("WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)"
                          " INSERT INTO holder SELECT i, 'many', 't' || i FROM n;"
-                         "INSERT INTO item SELECT 1000000 + holder.id * 10 + k, holder.id, 'v' FROM holder, (SELECT 1 AS k UNION SELECT 2 UNION SELECT 3 UNION SELECT 4)"
+                         "INSERT INTO item SELECT 1000000 + holder.id * 10 + k, holder.id, 'v' FROM holder, "
+                         "(SELECT 1 AS k UNION SELECT 2 UNION SELECT 3 UNION SELECT 4)"
                          " WHERE holder.id >= 10;")
         self.migrate()
-        self.change(["UPDATE item SET v = 'w%d'" % number for number in range(3)] + ["DELETE FROM item WHERE id % 10 > 2", "UPDATE item SET v = 'x'"] +
-                    ["DELETE FROM item WHERE holder % 7 = 3", "DELETE FROM holder WHERE id % 7 = 3", "UPDATE item SET v = 'y' WHERE holder % 2 = 0"])
+        self.change(["UPDATE item SET v = 'w%d'" % number for number in range(3)]
+                    + ["DELETE FROM item WHERE id % 10 > 2", "UPDATE item SET v = 'x'"] +
+                    ["DELETE FROM item WHERE holder % 7 = 3", "DELETE FROM holder WHERE id % 7 = 3",
+                     "UPDATE item SET v = 'y' WHERE holder % 2 = 0"])
         self.follow()
         self.assert_same()
 
@@ -189,7 +200,9 @@ class SqliteToPostgres(OfPostgres, Fresh, Pages, support.TestCase):
         return PostgresSide(self, self.server, "fresh")
 
     def spoil(self):
-        self.server.psql(self.target.name, "INSERT INTO holder_t (pk, sk, \"Items\") VALUES ('H#1', 'PAGE#77', '[]'); DELETE FROM number_t WHERE id = 2")
+        self.server.psql(self.target.name,
+                         "INSERT INTO holder_t (pk, sk, \"Items\") VALUES ('H#1', 'PAGE#77', '[]'); "
+                         "DELETE FROM number_t WHERE id = 2")
 
 
 class FollowedPostgres(PostgresSide):
@@ -215,13 +228,19 @@ class MariadbToMariadb(OnMariadb, Fresh, Pages, support.TestCase):
         return MysqlSide(self.server)
 
     def spoil(self):
-        self.server.ask(self.target.name, "INSERT INTO holder_t (pk, sk, Items) VALUES ('H#1', 'PAGE#77', '[]'); DELETE FROM number_t WHERE id = 2")
+        self.server.ask(self.target.name,
+                        "INSERT INTO holder_t (pk, sk, Items) VALUES ('H#1', 'PAGE#77', '[]'); "
+                        "DELETE FROM number_t WHERE id = 2")
 
     def test_several_lists_of_one_row(self):
         """Each is read over a connection of its own, and all of them at one moment."""
-        lists = ", ".join("List%d: { embed: item, order: [%s], fields: { v: copy } }" % (number, order) for number, order in enumerate(("id", "v", "holder, id")))
-        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  holder_t:\n    key: id\n    entities:\n      holder:\n        from: holder\n"
-                                "        fields: { id: copy, Items: { aggregate: item, value: count(*) }, %s }\n" % (self.source.uri, self.target.uri, lists))
+        lists = ", ".join("List%d: { embed: item, order: [%s], fields: { v: copy } }" % (number, order)
+                          for number, order in enumerate(("id", "v", "holder, id")))
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  holder_t:\n    key: id\n    entities:\n      "
+                   "holder:\n        from: holder\n"
+                                "        fields: { id: copy, Items: { aggregate: item, value: count(*) }, %s }\n"
+                   % (self.source.uri, self.target.uri, lists))
         self.migrate()
         self.steps(5)
         self.follow()
@@ -230,7 +249,8 @@ class MariadbToMariadb(OnMariadb, Fresh, Pages, support.TestCase):
 
 @support.inheriting(2)
 class SqliteToDynamodb(WithDynamodb, Fresh, Pages, support.TestCase):
-    failpoints = [("dynamodb.after_send", 1), ("dynamodb.before_send", 2), ("dynamodb.before_delete", 1), ("dynamodb.before_delete", 2),
+    failpoints = [("dynamodb.after_send", 1), ("dynamodb.before_send", 2), ("dynamodb.before_delete", 1),
+                  ("dynamodb.before_delete", 2),
                   ("dynamodb.after_send", 2), ("dynamodb.before_apply", 1), ("dynamodb.after_apply", 1)]
 
     def sides(self):
@@ -240,7 +260,8 @@ class SqliteToDynamodb(WithDynamodb, Fresh, Pages, support.TestCase):
         return DynamodbSide(self.dynamodb, self.client)
 
     def assert_same(self):
-        found = {name: rows for name, rows in self.target.contents().items() if rows}   # a fresh one empties the emulator
+        # a fresh one empties the emulator
+        found = {name: rows for name, rows in self.target.contents().items() if rows}
         self.assertEqual(found, self.fresh())
 
     def spoil(self):
@@ -253,9 +274,13 @@ class SqliteToDynamodb(WithDynamodb, Fresh, Pages, support.TestCase):
                       if item["pk"]["S"] == "H#3" and item["sk"]["S"].startswith("PAGE#"))
 
     def test_a_copy_that_left_gaps(self):
-        """Killed between requests of a chunk, of which some were lost: pages with high numbers are there without those below, and the list is short by then."""
+        """
+        Killed between requests of a chunk, of which some were lost: pages with high numbers are there without those
+        below, and the list is short by then.
+        """
         self.change(self.items(3, 1500))
-        result = support.kill_at("dynamodb.after_send", 12, "migrate", "--plan", "plan.yaml", "--follow", "--catch-up", cwd=self.folder)
+        result = support.kill_at("dynamodb.after_send", 12, "migrate", "--plan", "plan.yaml", "--follow", "--catch-up",
+                                 cwd=self.folder)
         self.assertEqual(result.code, -signal.SIGKILL)
         for number in self.numbers()[11:-5]:
             self.client.delete_item(TableName="holder_t", Key={"pk": {"S": "H#3"}, "sk": {"S": "PAGE#%d" % number}})
@@ -269,8 +294,10 @@ class SqliteToDynamodb(WithDynamodb, Fresh, Pages, support.TestCase):
 class Lists(support.TestCase):
     """Elements of a list as records."""
 
-    PLAN = ("transhume: 1\nsource: %s\ntarget: %s\ntables:\n  line_t:\n    key: [%s]\n    entities:\n      line:\n        from: basket\n        unnest: content\n"
-            "        fields:\n          basket: { column: $parent.id }\n          owner: { column: $parent.owner }\n          nr: { column: $ordinal }\n"
+    PLAN = ("transhume: 1\nsource: %s\ntarget: %s\ntables:\n  line_t:\n    key: [%s]\n    entities:\n      line:\n     "
+            "   from: basket\n        unnest: content\n"
+            "        fields:\n          basket: { column: $parent.id }\n          owner: { column: $parent.owner }\n   "
+            "       nr: { column: $ordinal }\n"
             "          sku: { column: sku, cast: text }\n")
 
     def begin(self, key, code=0, source=None):
@@ -289,7 +316,10 @@ class Lists(support.TestCase):
         return [tuple(row[:1] + row[2:]) for row in self.target.rows("line_t")]
 
     def test_elements_with_keys_of_their_own(self):
-        """One that goes is deleted, one that stays under another number is not; the second of two with one key is a reject, as in a copy."""
+        """
+        One that goes is deleted, one that stays under another number is not; the second of two with one key is a
+        reject, as in a copy.
+        """
         self.begin("basket, sku")
         self.source.transaction(["INSERT INTO basket VALUES (1, 'o', '%s')" % self.content("a", "b", "c")], True)
         self.run_program("follow", "--catch-up")
@@ -307,7 +337,8 @@ class Lists(support.TestCase):
 
     def test_elements_by_their_number(self):
         self.begin("basket, nr")
-        self.source.transaction(["INSERT INTO basket VALUES (1, 'o', '%s')" % self.content("a", "b", "c"), "INSERT INTO basket VALUES (2, 'o', '%s')" % self.content("z")], True)
+        self.source.transaction(["INSERT INTO basket VALUES (1, 'o', '%s')" % self.content("a", "b", "c"),
+                                 "INSERT INTO basket VALUES (2, 'o', '%s')" % self.content("z")], True)
         self.source.transaction(["UPDATE basket SET content = '%s' WHERE id = 1" % self.content("b")], True)
         self.source.transaction(["UPDATE basket SET owner = 'other'"], True)
         self.run_program("follow", "--catch-up")
@@ -326,18 +357,22 @@ class ListsOfPostgres(OfPostgres, Lists):
 
     def test_what_the_list_was_has_to_be_told(self):
         source = PostgresSide(self, self.server, "shop")
-        source.make("CREATE TABLE basket (id INTEGER PRIMARY KEY, owner TEXT, content JSONB); ALTER TABLE basket ALTER content SET STORAGE EXTERNAL;")
+        source.make("CREATE TABLE basket (id INTEGER PRIMARY KEY, owner TEXT, content JSONB); "
+                    "ALTER TABLE basket ALTER content SET STORAGE EXTERNAL;")
         result = self.begin("basket, sku", code=2, source=source)
         self.assertIn("REPLICA IDENTITY FULL", result.err)
         source.make("ALTER TABLE basket REPLICA IDENTITY FULL")
         self.begin("basket, sku", source=source)
-        kinds = ["k%05d" % number for number in range(2000)]   # so long that it is kept apart, and not sent where it does not change
+        # so long that it is kept apart, and not sent where it does not change
+        kinds = ["k%05d" % number for number in range(2000)]
         source.transaction(["INSERT INTO basket VALUES (1, 'o', '%s')" % self.content(*kinds)], True)
         source.transaction(["UPDATE basket SET owner = 'other'"], True)
         self.run_program("follow", "--catch-up")
-        self.assertEqual(sorted(self.rows(), key=lambda row: row[2]), [("1", str(number + 1), kind) for number, kind in enumerate(kinds)])
+        self.assertEqual(sorted(self.rows(), key=lambda row: row[2]),
+                         [("1", str(number + 1), kind) for number, kind in enumerate(kinds)])
         self.assertEqual({row[1] for row in self.target.rows("line_t")}, {"other"})
-        source.transaction(["UPDATE basket SET id = 7", "UPDATE basket SET content = '%s'" % self.content("only")], True)
+        source.transaction(["UPDATE basket SET id = 7", "UPDATE basket SET content = '%s'" % self.content("only")],
+                           True)
         self.run_program("follow", "--catch-up")
         self.assertEqual(self.rows(), [("7", "1", "only")])
 
@@ -349,9 +384,13 @@ class Refused(support.TestCase):
         side = SqliteSide(self, "shop.db")
         if not os.path.exists(self.path("shop.db")):
             side.make(SCHEMA)
-        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  holder_t:\n    key: id\n    entities:\n      holder:\n        from: holder\n"
-                                "        fields: { id: copy, Items: { embed: item, order: [id], fields: { id: copy } } }\n  pages_t:\n    key: %s\n    entities:\n"
-                                "      page:\n        pages: holder.Items\n        fields: { %s, Items: { column: $list } }\n" % (side.uri, target, key, fields))
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  holder_t:\n    key: id\n    entities:\n      "
+                   "holder:\n        from: holder\n"
+                                "        fields: { id: copy, Items: { embed: item, order: [id], "
+                                "fields: { id: copy } } }\n  pages_t:\n    key: %s\n    entities:\n"
+                                "      page:\n        pages: holder.Items\n        fields: { %s, "
+                                "Items: { column: $list } }\n" % (side.uri, target, key, fields))
         result = self.run_program("migrate", "--plan", "plan.yaml", "--follow", "--catch-up", code=2)
         self.assertFalse(os.path.exists(self.path("copy.db")) and SqliteSide(self, "copy.db").contents())
         self.assertEqual(side.feeds(), [])
@@ -359,7 +398,9 @@ class Refused(support.TestCase):
 
     def test_each(self):
         self.assertIn("in the field of the key by which", self.refused("code", "code: 'P{id}#{$page}'"))
-        self.assertIn("can't be asked which of them it has", self.refused("[id, Page]", "id: copy, Page: { column: $page }", "jsonl:out"))
+        self.assertIn("can't be asked which of them it has", self.refused("[id, Page]",
+                                                                          "id: copy, Page: { column: $page }",
+                                                                          "jsonl:out"))
 
 
 if __name__ == "__main__":

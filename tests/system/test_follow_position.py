@@ -1,4 +1,5 @@
-"""A target that has no place for a position: the engine keeps it in the run's ledger. Killed at every step, in one lane and in
+"""A target that has no place for a position: the engine keeps it in the run's ledger. Killed at every step, in one lane
+and in
 several, and failing once at every step, the target ends as the source is."""
 import os
 import random
@@ -36,8 +37,10 @@ class PositionInLedger(support.TestCase):
 
     def change(self, count):
         """One transaction of several rows, of other keys each time."""
-        steps = ("INSERT OR REPLACE INTO t VALUES ({0}, 'new {1}')", "UPDATE t SET v = 'up {1}' WHERE id = {0}", "DELETE FROM t WHERE id = {0}")
-        self.execute(*(self.pick.choice(steps).format(self.pick.randrange(60), self.pick.random()) for _ in range(count)))
+        steps = ("INSERT OR REPLACE INTO t VALUES ({0}, 'new {1}')", "UPDATE t SET v = 'up {1}' WHERE id = {0}",
+                 "DELETE FROM t WHERE id = {0}")
+        self.execute(*(self.pick.choice(steps).format(self.pick.randrange(60), self.pick.random())
+                       for _ in range(count)))
 
     def rows(self, path):
         connection = sqlite3.connect(path)
@@ -66,7 +69,8 @@ class PositionInLedger(support.TestCase):
             for point in POINTS:
                 lanes = self.pick.choice((1, 1, 3))
                 self.change(7)
-                result = support.kill_at(point, occurrence, "follow", "--catch-up", "--take-over", "--lanes", lanes, cwd=self.folder)
+                result = support.kill_at(point, occurrence, "follow", "--catch-up", "--take-over", "--lanes", lanes,
+                                         cwd=self.folder)
                 kills += result.code == -signal.SIGKILL
                 self.change(3)
                 self.follow(self.pick.choice((1, 2)))
@@ -77,7 +81,8 @@ class PositionInLedger(support.TestCase):
         failed = 0
         for point in POINTS:
             self.change(5)
-            result = support.transhume("follow", "--catch-up", "--take-over", cwd=self.folder, env={"TRANSHUME_FAILPOINT": point + ":error:1"})
+            result = support.transhume("follow", "--catch-up", "--take-over", cwd=self.folder,
+                                       env={"TRANSHUME_FAILPOINT": point + ":error:1"})
             self.assertIn(result.code, (0, 3))
             failed += result.code == 3
             self.follow()
@@ -110,7 +115,8 @@ class OrderByKey(support.TestCase):
             connection.commit()
             connection.close()
         self.run_program("migrate", "--state", "in", self.path("first.db"), "toy:toy")
-        result = self.run_program("migrate", "--follow", "--existing", "append", "toy:toy", self.path("last.db"), code=2)
+        result = self.run_program("migrate", "--follow", "--existing", "append", "toy:toy", self.path("last.db"),
+                                  code=2)
         self.assertIn("in order within a key only", result.err)
         self.assertIn("drop the foreign keys", result.err)
 

@@ -1,4 +1,7 @@
-"""Foreign keys behind a followed copy that was resumed: it is of several moments, until the changes since are applied. What is told in the end is the truth."""
+"""
+Foreign keys behind a followed copy that was resumed: it is of several moments, until the changes since are applied.
+What is told in the end is the truth.
+"""
 import json
 import unittest
 
@@ -11,8 +14,10 @@ ROWS = 30
 SCHEMA = ("CREATE TABLE parent (id INTEGER PRIMARY KEY, name VARCHAR(20));"
           "CREATE TABLE child (id INTEGER PRIMARY KEY, pid INTEGER, FOREIGN KEY (pid) REFERENCES parent (id));"
           "INSERT INTO parent VALUES %s; INSERT INTO child VALUES %s;"
-          % (", ".join("(%d, 'p')" % (i * 10) for i in range(ROWS)), ", ".join("(%d, %d)" % (i * 10, i * 10) for i in range(ROWS))))
-MOVED = ("INSERT INTO parent VALUES (5, 'new'), (295, 'new'); INSERT INTO child VALUES (6, 5), (296, 295); UPDATE child SET pid = 5 WHERE pid >= 200;"
+          % (", ".join("(%d, 'p')" % (i * 10) for i in range(ROWS)),
+             ", ".join("(%d, %d)" % (i * 10, i * 10) for i in range(ROWS))))
+MOVED = ("INSERT INTO parent VALUES (5, 'new'), (295, 'new'); INSERT INTO child VALUES (6, 5), (296, 295); "
+         "UPDATE child SET pid = 5 WHERE pid >= 200;"
          "DELETE FROM child WHERE pid = 10 OR pid = 190; DELETE FROM parent WHERE id = 10 OR id = 190;")
 KILLS = (1, 3, 5, 7, 9, 11)
 
@@ -28,7 +33,8 @@ class References(PostgresServer):
         state = "--state=state%d" % self.made
         self.source, self.target = self.sides()
         self.source.make(SCHEMA)
-        support.kill_at("engine.after_commit", occurrence, "migrate", state, "--follow", "--catch-up", "--jobs", "1", "--chunk-rows", "5", self.source.uri, self.target.uri,
+        support.kill_at("engine.after_commit", occurrence, "migrate", state, "--follow", "--catch-up", "--jobs", "1",
+                        "--chunk-rows", "5", self.source.uri, self.target.uri,
                         cwd=self.folder)
         self.source.make(moved)
         self.addCleanup(support.transhume, "cutover", state, "--abandon", "--confirm", cwd=self.folder)
@@ -62,7 +68,8 @@ class References(PostgresServer):
         self.run_program("follow", state, "--catch-up")
         self.assertEqual(self.broken(state), 0)
 
-    orphan = "SET session_replication_role = replica; INSERT INTO child VALUES (7, 7777); SET session_replication_role = origin;"
+    orphan = ("SET session_replication_role = replica; INSERT INTO child VALUES (7, 7777); "
+              "SET session_replication_role = origin;")
 
 
 class PostgresToSqlite(References, support.TestCase):
@@ -75,7 +82,8 @@ class PostgresToPostgres(References, support.TestCase):
         return PostgresSide(self, self.server, "source"), PostgresSide(self, self.server, "copy")
 
     def assert_keys_hold(self):
-        self.assertEqual(self.server.psql(self.target.name, "SELECT convalidated FROM pg_constraint WHERE contype = 'f'"), [["t"]])
+        self.assertEqual(self.server.psql(self.target.name,
+                                          "SELECT convalidated FROM pg_constraint WHERE contype = 'f'"), [["t"]])
 
 
 class PostgresToMariadb(References, MariadbServer, support.TestCase):

@@ -1,4 +1,6 @@
-"""Rejects of following: known until they arrive or go, whatever ends the process, and to every command the same number."""
+"""
+Rejects of following: known until they arrive or go, whatever ends the process, and to every command the same number.
+"""
 import json
 import os
 import shutil
@@ -15,7 +17,8 @@ sys.path.insert(0, os.path.join(support.ROOT, "tests", "servers"))
 import mariadb  # noqa: E402
 import postgres  # noqa: E402
 
-SOURCE = "CREATE TABLE e (id INTEGER PRIMARY KEY, n INTEGER, t TEXT); INSERT INTO e VALUES (1, 1, '1'), (2, 700, '2'), (3, 3, '3');"
+SOURCE = ("CREATE TABLE e (id INTEGER PRIMARY KEY, n INTEGER, t TEXT); INSERT INTO e VALUES (1, 1, '1'), (2, 700, "
+          "'2'), (3, 3, '3');")
 CHECKED = "CREATE TABLE e (id INTEGER PRIMARY KEY, n INTEGER CHECK (n < 100), t TEXT)"
 PLAN = ("transhume: 1\nsource: %s\ntarget: %s\ntables:\n  e:\n    key: id\n    entities:\n      e:\n        from: e\n"
         "        fields: { id: copy, n: copy, t: { column: t, cast: int64 } }\n")
@@ -38,14 +41,16 @@ class Books(support.TestCase):
         state = self.state()
         reasons = state["rejects"]["reasons"]
         shown = sum(entity["rejected"] for table in state["tables"].values() for entity in table["entities"].values())
-        self.assertEqual((state["rejects"]["unsettled"], sum(reason["count"] for reason in reasons), shown, state["follow"]["rejected"]),
+        self.assertEqual((state["rejects"]["unsettled"], sum(reason["count"] for reason in reasons), shown,
+                          state["follow"]["rejected"]),
                          (unsettled,) * 4)
         total = self.run_program("status").out.splitlines()
         self.assertIn(str(unsettled), next(line for line in total if line.startswith("total")).split()[2])
         return {reason["code"] for reason in reasons}
 
     def follow(self, unsettled, *options):
-        result = self.run_program("follow", "--catch-up", "--json", *options, *self.places, code=1 if unsettled else 0, time_limit=120)
+        result = self.run_program("follow", "--catch-up", "--json", *options, *self.places, code=1 if unsettled else 0,
+                                  time_limit=120)
         self.assertEqual(json.loads(result.out)["rejected"], unsettled, result.err)
         self.codes = self.ends(unsettled)
         return result
@@ -80,9 +85,12 @@ class FormerRow(Books):
     def test_a_key_with_a_nul(self):
         self.source.make("CREATE TABLE e (k TEXT PRIMARY KEY, v INTEGER); INSERT INTO e VALUES ('x', 0)")
         self.run_program("migrate", "-q", "--follow", "--catch-up", *self.places)
-        for change, count in (("INSERT INTO e VALUES ('a' || char(0), 1)", 1), ("UPDATE e SET v = 2 WHERE v = 1", 1), ("UPDATE e SET k = 'b' WHERE v = 2", 0),
-                              ("INSERT INTO e VALUES ('c' || char(0), 3)", 1), ("UPDATE e SET k = 'd' || char(0) WHERE v = 3", 1), ("DELETE FROM e WHERE v = 3", 0),
-                              ("UPDATE e SET k = 'y' || char(0) WHERE k = 'x'", 1), ("UPDATE e SET k = 'z' WHERE v = 0", 0)):
+        for change, count in (("INSERT INTO e VALUES ('a' || char(0), 1)", 1), ("UPDATE e SET v = 2 WHERE v = 1", 1),
+                              ("UPDATE e SET k = 'b' WHERE v = 2", 0),
+                              ("INSERT INTO e VALUES ('c' || char(0), 3)", 1),
+                              ("UPDATE e SET k = 'd' || char(0) WHERE v = 3", 1), ("DELETE FROM e WHERE v = 3", 0),
+                              ("UPDATE e SET k = 'y' || char(0) WHERE k = 'x'", 1),
+                              ("UPDATE e SET k = 'z' WHERE v = 0", 0)):
             self.source.make(change)
             self.unsettled(count)
         self.assertEqual(self.target.rows("e"), self.source.rows("e"))
@@ -93,7 +101,8 @@ class FormerRow(Books):
         self.source.make("CREATE TABLE e (d DATE, v INTEGER); INSERT INTO e VALUES ('2020-01-01', 1)")
         self.run_program("migrate", "-q", "--follow", "--catch-up", *self.places)
         zero = "SET sql_mode = ''; INSERT INTO e VALUES ('0000-00-00', %d)"
-        for change, count in ((zero % 2, 1), ("UPDATE e SET d = '2021-02-02' WHERE v = 2", 1), (zero % 3, 2), ("DELETE FROM e WHERE v = 3", 2), (zero % 4, 3)):
+        for change, count in ((zero % 2, 1), ("UPDATE e SET d = '2021-02-02' WHERE v = 2", 1), (zero % 3, 2),
+                              ("DELETE FROM e WHERE v = 3", 2), (zero % 4, 3)):
             self.source.make(change)
             self.unsettled(count)
         self.assertEqual(sorted(row[1] for row in self.target.rows("e")), ["1", "2"])
@@ -115,15 +124,18 @@ class Refused(Books):
 
     def test_until_they_arrive_or_go(self):
         self.begin()
-        self.change("INSERT INTO e VALUES (4, 400, '4')", "INSERT INTO e VALUES (5, 500, '5')", "INSERT INTO e VALUES (6, 6, '6')")
+        self.change("INSERT INTO e VALUES (4, 400, '4')", "INSERT INTO e VALUES (5, 500, '5')",
+                    "INSERT INTO e VALUES (6, 6, '6')")
         self.follow(3)
         self.assertEqual(self.codes, {"constraint"})
         line = next(line for line in self.lines() if line["key"] == {"id": 4})
-        self.assertEqual((line["record"], line["code"], line["entity"]), ({"id": 4, "n": 400, "t": "4"}, "constraint", "e"))
+        self.assertEqual((line["record"], line["code"], line["entity"]),
+                         ({"id": 4, "n": 400, "t": "4"}, "constraint", "e"))
         self.follow(3)
         for level in ("count", "sample", "hash", "full"):
             report = json.loads(self.run_program("validate", "--json", "--level", level, code=1).out)
-            self.assertEqual((report["ok"], report["rejects_missing"], report["entities"][0]["missing"]), (False, 3, 0), level)
+            self.assertEqual((report["ok"], report["rejects_missing"], report["entities"][0]["missing"]), (False, 3, 0),
+                             level)
         self.assertIn("rejected", self.run_program("cutover", "--confirm", code=5).err)
         self.run_program("cutover", "--back", "--confirm")
         shutil.rmtree(self.path(".transhume"))
@@ -144,7 +156,8 @@ class Refused(Books):
         self.change("UPDATE e SET n = 300 WHERE id = 3")
         self.follow(2)
         report = json.loads(self.run_program("validate", "--json", code=1).out)
-        self.assertEqual((report["rejects_missing"], report["entities"][0]["rejected"], report["entities"][0]["outdated"]), (2, 2, 1))
+        self.assertEqual((report["rejects_missing"], report["entities"][0]["rejected"],
+                          report["entities"][0]["outdated"]), (2, 2, 1))
         said = " ".join(self.run_program("validate", code=1).out.split())
         self.assertIn("of 1 of them the target holds an older state", said)
         self.assertIn("INCOMPLETE, what is there is equal but for older states of rejected records", said)
@@ -201,7 +214,8 @@ class Refused(Books):
 
 
 class SqliteIntoSqlite(Refused, support.TestCase):
-    allow = ["PRAGMA writable_schema = ON", "UPDATE sqlite_schema SET sql = replace(sql, 'n < 100', 'n < 10000') WHERE name = 'e'",
+    allow = ["PRAGMA writable_schema = ON",
+             "UPDATE sqlite_schema SET sql = replace(sql, 'n < 100', 'n < 10000') WHERE name = 'e'",
              "PRAGMA writable_schema = RESET"]
 
     def sides(self):
@@ -274,7 +288,8 @@ class Unmade(Books):
 
     def test_until_they_arrive_or_go(self):
         self.begin()
-        self.change("INSERT INTO e VALUES (4, 4, 'four')", "INSERT INTO e VALUES (5, 5, 'five')", "UPDATE e SET t = 'three' WHERE id = 3")
+        self.change("INSERT INTO e VALUES (4, 4, 'four')", "INSERT INTO e VALUES (5, 5, 'five')",
+                    "UPDATE e SET t = 'three' WHERE id = 3")
         self.follow(4)
         line = next(line for line in self.lines() if line["key"] == {"id": 4})
         self.assertEqual((line["record"]["n"], line["entity"]), (4, "e"))
@@ -285,7 +300,8 @@ class Unmade(Books):
         self.assertEqual((report["ok"], report["rejects_missing"]), (False, 4))
         self.assertIn("rejected", self.run_program("cutover", "--confirm", code=5).err)
         self.run_program("cutover", "--back", "--confirm")
-        self.change("UPDATE e SET t = '4' WHERE id = 4", "DELETE FROM e WHERE id = 5", "UPDATE e SET t = '3' WHERE id = 3")
+        self.change("UPDATE e SET t = '4' WHERE id = 4", "DELETE FROM e WHERE id = 5",
+                    "UPDATE e SET t = '3' WHERE id = 3")
         self.follow(1)
         self.follow(1, "--resync")
         self.change("UPDATE e SET t = '2' WHERE id = 2")

@@ -1,4 +1,7 @@
-"""What becomes of a followed run when tables of a MariaDB or SQLite source are altered, dropped, made again or made (follow_schema_case.py)."""
+"""
+What becomes of a followed run when tables of a MariaDB or SQLite source are altered, dropped, made again or made
+(follow_schema_case.py).
+"""
 import unittest
 
 import support
@@ -14,9 +17,11 @@ class MariadbToMariadb(MariadbServer, OfMariadb, support.TestCase):
     def test_lists_of_values_grow(self):
         """So do those of the target, unless they have values of their own."""
         self.fresh()
-        self.source.make("CREATE TABLE m (id INTEGER PRIMARY KEY, e ENUM('x','y'), s SET('p','q')); INSERT INTO m VALUES (1, 'x', 'p');")
+        self.source.make("CREATE TABLE m (id INTEGER PRIMARY KEY, e ENUM('x','y'), s SET('p','q')); "
+                         "INSERT INTO m VALUES (1, 'x', 'p');")
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
-        self.change(["ALTER TABLE m MODIFY e ENUM('x','y','it''s')", "INSERT INTO m VALUES (2, 'it''s', 'q')", "ALTER TABLE m MODIFY s SET('p','q','r')", "INSERT INTO m VALUES (3, 'y', 'p,r')"])
+        self.change(["ALTER TABLE m MODIFY e ENUM('x','y','it''s')", "INSERT INTO m VALUES (2, 'it''s', 'q')",
+                     "ALTER TABLE m MODIFY s SET('p','q','r')", "INSERT INTO m VALUES (3, 'y', 'p,r')"])
         self.follow()
         self.assert_same("m", "id, e, s")
         self.target.make("ALTER TABLE m MODIFY e ENUM('x','y','it''s','own');")

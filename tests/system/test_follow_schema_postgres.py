@@ -1,4 +1,7 @@
-"""What becomes of a followed run when tables of a PostgreSQL source are altered, dropped, made again or made (follow_schema_case.py)."""
+"""
+What becomes of a followed run when tables of a PostgreSQL source are altered, dropped, made again or made
+(follow_schema_case.py).
+"""
 import unittest
 
 import support
@@ -7,14 +10,16 @@ from test_follow import PostgresSide, SqliteSide
 
 
 class PostgresToPostgres(PostgresServer, OfPostgres, support.TestCase):
-    reread = OfPostgres.reread + [("NULL is let in", ["ALTER TABLE t ALTER c DROP NOT NULL", "UPDATE t SET c = NULL WHERE id = 1"])]
+    reread = OfPostgres.reread + [("NULL is let in", ["ALTER TABLE t ALTER c DROP NOT NULL",
+                                                      "UPDATE t SET c = NULL WHERE id = 1"])]
 
     def sides(self):
         return PostgresSide(self, self.server, "source"), PostgresSide(self, self.server, "copy")
 
     def with_moods(self):
         self.fresh()
-        self.source.make("CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TABLE m (id INTEGER PRIMARY KEY, m mood); INSERT INTO m VALUES (1, 'sad'), (2, 'glad')")
+        self.source.make("CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TABLE m (id INTEGER PRIMARY KEY, m mood); "
+                         "INSERT INTO m VALUES (1, 'sad'), (2, 'glad')")
         self.run_program("migrate", "--follow", "--catch-up", self.source.uri, self.target.uri)
 
     def test_an_enum_grows(self):
@@ -30,7 +35,10 @@ class PostgresToPostgres(PostgresServer, OfPostgres, support.TestCase):
         self.run_program("cutover", "--confirm")
 
     def test_a_label_gets_another_name(self):
-        """It is another value in rows that nobody changed: they are read again, and told where the target has no such label."""
+        """
+        It is another value in rows that nobody changed: they are read again, and told where the target has no such
+        label.
+        """
         self.with_moods()
         self.source.make("ALTER TYPE mood RENAME VALUE 'sad' TO 'sombre'")
         self.assertIn("1 record is missing", self.follow(code=1).err)

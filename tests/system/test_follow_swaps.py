@@ -1,4 +1,7 @@
-"""Rows that exchange a DEFERRABLE unique key under REPLICA IDENTITY FULL, while a resync has read some of them later than the feed is: none is lost."""
+"""
+Rows that exchange a DEFERRABLE unique key under REPLICA IDENTITY FULL, while a resync has read some of them later than
+the feed is: none is lost.
+"""
 import random
 import signal
 import unittest
@@ -9,9 +12,12 @@ from test_follow import PostgresSide, SqliteSide
 from test_follow_mysql import MysqlSide
 
 ROWS = 6
-SCHEMA = ("CREATE TABLE bare (u INTEGER NOT NULL UNIQUE DEFERRABLE INITIALLY DEFERRED, v VARCHAR(9)); ALTER TABLE bare REPLICA IDENTITY FULL;"
-          "CREATE TABLE keyed (id INTEGER PRIMARY KEY, u INTEGER UNIQUE DEFERRABLE INITIALLY DEFERRED, v VARCHAR(9)); ALTER TABLE keyed REPLICA IDENTITY FULL;"
-          "INSERT INTO bare SELECT i, 'v' || i FROM generate_series(1, %d) i; INSERT INTO keyed SELECT i, i, 'v' || i FROM generate_series(1, %d) i;" % (ROWS, ROWS))
+SCHEMA = ("CREATE TABLE bare (u INTEGER NOT NULL UNIQUE DEFERRABLE INITIALLY DEFERRED, v VARCHAR(9)); "
+          "ALTER TABLE bare REPLICA IDENTITY FULL;"
+          "CREATE TABLE keyed (id INTEGER PRIMARY KEY, u INTEGER UNIQUE DEFERRABLE INITIALLY DEFERRED, v VARCHAR(9)); "
+          "ALTER TABLE keyed REPLICA IDENTITY FULL;"
+          "INSERT INTO bare SELECT i, 'v' || i FROM generate_series(1, %d) i; INSERT INTO keyed SELECT i, i, "
+          "'v' || i FROM generate_series(1, %d) i;" % (ROWS, ROWS))
 
 
 class Swaps(PostgresServer):
@@ -28,10 +34,13 @@ class Swaps(PostgresServer):
                 a, b, c = pick.sample(range(1, ROWS + 1), 3)
                 statements.append(pick.choice([
                     "UPDATE %s SET u = %d - u WHERE u IN (%d, %d)" % (table, a + b, a, b),
-                    "UPDATE %s SET u = CASE u WHEN %d THEN %d WHEN %d THEN %d ELSE %d END WHERE u IN (%d, %d, %d)" % (table, a, b, b, c, a, a, b, c),
+                    "UPDATE %s SET u = CASE u WHEN %d THEN %d WHEN %d THEN %d ELSE %d END WHERE u IN (%d, %d, %d)"
+                    % (table, a, b, b, c, a, a, b, c),
                     "UPDATE %s SET u = %d - u" % (table, ROWS + 1),
-                    "DELETE FROM %s WHERE u = %d; UPDATE %s SET u = %d WHERE u = %d; INSERT INTO %s VALUES (%s%d, 'n%d')" % (
-                        table, a, table, a, b, table, "%d, " % self.next_id() if table == "keyed" else "", b, pick.randint(0, 999))]))
+                    "DELETE FROM %s WHERE u = %d; UPDATE %s SET u = %d WHERE u = %d; "
+                    "INSERT INTO %s VALUES (%s%d, 'n%d')" % (
+                        table, a, table, a, b, table, "%d, " % self.next_id() if table == "keyed" else "", b,
+                        pick.randint(0, 999))]))
         self.source.make("BEGIN; %s; COMMIT;" % "; ".join(statements))
 
     def next_id(self):
@@ -51,7 +60,8 @@ class Swaps(PostgresServer):
                 self.source.make(SCHEMA)
                 self.run_program("migrate", state, "--follow", "--catch-up", self.source.uri, self.target.uri)
                 self.addCleanup(support.transhume, "cutover", state, "--abandon", "--confirm", cwd=self.folder)
-                process = self.stopped_at("follow.after_feed:stop:1,resume.before_claim:stop:2", "follow", state, "--resync", "--catch-up")
+                process = self.stopped_at("follow.after_feed:stop:1,resume.before_claim:stop:2", "follow", state,
+                                          "--resync", "--catch-up")
                 self.swaps(pick)
                 process.send_signal(signal.SIGCONT)
                 self.wait_until_stopped(process)

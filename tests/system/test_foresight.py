@@ -1,4 +1,5 @@
-"""What `check` foresees is what the run does: random pairs of source tables and tables that are there, each a value's edge cases in a column of
+"""What `check` foresees is what the run does: random pairs of source tables and tables that are there, each a value's
+edge cases in a column of
 any type. As many rejects of each table are told as there are then, and none is called ready that rejects.
 """
 import contextlib
@@ -27,9 +28,11 @@ class Foresight(support.TestCase):
     maxDiff = None
     setUpClass = classmethod(edges.EdgeValues.setUpClass.__func__)
     source, write_sqlite, literal, write_server, write_files, write_keyspace, keyspace = (
-        getattr(edges.EdgeValues, name) for name in ("source", "write_sqlite", "literal", "write_server", "write_files", "write_keyspace", "keyspace"))
+        getattr(edges.EdgeValues, name) for name in ("source", "write_sqlite", "literal", "write_server", "write_files",
+                                                     "write_keyspace", "keyspace"))
     plan = edges.EdgeValues.plan
-    csv_line, jsonl_line, typed, cql = (staticmethod(getattr(edges.EdgeValues, name)) for name in ("csv_line", "jsonl_line", "typed", "cql"))
+    csv_line, jsonl_line, typed, cql = (staticmethod(getattr(edges.EdgeValues, name))
+                                        for name in ("csv_line", "jsonl_line", "typed", "cql"))
     dynamodb_line = edges.EdgeValues.dynamodb_line
 
     def make_target(self, target, drawn, content):
@@ -39,7 +42,8 @@ class Foresight(support.TestCase):
         script = ["CREATE TYPE mood AS ENUM ('sad', 'plain')"] if target == "postgres" else []
         for word in content:
             declared = chosen[word] = drawn.choice(TARGETS[target])[0]
-            limits = "" if target == "cassandra" else drawn.choice(("", "", "", " NOT NULL")) or (" NULL" if target == "mysql" else "")
+            limits = "" if target == "cassandra" else drawn.choice(("", "", "", " NOT NULL")) or (" NULL"
+                if target == "mysql" else "")
             script.append("CREATE TABLE %s (id bigint PRIMARY KEY, v %s%s)" % (quote % word, declared, limits))
         if target == "sqlite":
             path = self.path("target.db")
@@ -58,7 +62,8 @@ class Foresight(support.TestCase):
         """{table: how many of its records a line says would be rejected, at least}"""
         found = {}
         for line in checked["problems"]:
-            matched = re.match(r"(\w+): (?:(all|\d+) of the first (\d+) records|the first record) would be rejected", line)
+            matched = re.match(r"(\w+): (?:(all|\d+) of the first (\d+) records|the first record) would be rejected",
+                               line)
             if matched:
                 word, count, of = matched.groups()
                 found[word] = max(found.get(word, 0), int(of if count == "all" else count or 1))
@@ -85,7 +90,8 @@ class Foresight(support.TestCase):
             rejected[reject["entity"]] = rejected.get(reject["entity"], 0) + 1
         told = self.told(report)
         wrong = {word: (chosen[word], "told", told.get(word, 0), "rejected", rejected.get(word, 0))
-                 for word in content if (told.get(word, 0) > 0) != (rejected.get(word, 0) > 0) or told.get(word, 0) > rejected.get(word, 0)}
+                 for word in content if (told.get(word, 0) > 0) != (rejected.get(word, 0) > 0)
+                 or told.get(word, 0) > rejected.get(word, 0)}
         self.assertEqual(wrong, {}, "\n".join(report["problems"]))
         self.assertEqual(report["rejects_foreseen"], sum(rejected.values()))
         self.assert_code(checked, result.code)
@@ -109,10 +115,13 @@ class Proposals(support.TestCase):
         server = postgres.for_class(type(self))
         target = server.database()
         server.ask(target, "CREATE TABLE t (id INT PRIMARY KEY, mixed TIMESTAMP, wild TIMESTAMP, good TIMESTAMP)")
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, mixed INTEGER, wild INTEGER, good INTEGER);"
-                            "INSERT INTO t VALUES (1, 1700000000, 1700000000, 1700000000), (2, 1700000000000, 5, 1700000001), (3, 1700000000123, 1700000001, 1700000002)")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE t (id INTEGER PRIMARY KEY, mixed INTEGER, wild INTEGER, good INTEGER);"
+                            "INSERT INTO t VALUES (1, 1700000000, 1700000000, 1700000000), (2, 1700000000000, 5, "
+                            "1700000001), (3, 1700000000123, 1700000001, 1700000002)")
         checked = json.loads(support.transhume("check", "--json", "source.db", server.uri(target), cwd=self.folder).out)
-        told = {line.split(": ")[2]: line for line in checked["notes"] + checked["problems"] if "would be rejected" in line}
+        told = {line.split(": ")[2]: line for line in checked["notes"] + checked["problems"]
+                if "would be rejected" in line}
         self.assertRegex(told["mixed"], "not all in one unit, so that no cast from one fits them$")
         self.assertRegex(told["wild"], "; for 2 of them a plan can say `.* from: epoch_s } }`$")
         self.assertRegex(told["good"], "; a plan can say `.* from: epoch_s } }`$")

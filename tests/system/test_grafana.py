@@ -21,7 +21,8 @@ SERVERS = ["prometheus", "promtool", "prometheus-pushgateway"]
 MISSING = [name for name in SERVERS if not shutil.which(name)]
 FAMILY = re.compile(r"\b(?:transhume|migration|process|active|push)_[a-z_]+\b")
 # Families that no copy feeds: those of following changes, and of the detectors of anomalies where nothing is odd.
-LATER = re.compile(r"transhume_(slot_retained_bytes|slot_safe_bytes|source_lag_bytes|end_to_end_lag_seconds|anomaly_active|anomaly_score)$")
+LATER = re.compile(r"transhume_(slot_retained_bytes|slot_safe_bytes|source_lag_bytes|end_to_end_lag_seconds|"
+                   r"anomaly_active|anomaly_score)$")
 KINDS = ["bargauge", "gauge", "heatmap", "stat", "state-timeline", "table", "timeseries"]
 PLAN = """transhume: 1
 source: source.db
@@ -33,7 +34,8 @@ tables:
 
 
 def printed(*arguments):
-    return subprocess.run([support.PROGRAM, "grafana", *arguments], stdout=subprocess.PIPE, check=True, timeout=60).stdout.decode()
+    return subprocess.run([support.PROGRAM, "grafana", *arguments], stdout=subprocess.PIPE, check=True,
+                          timeout=60).stdout.decode()
 
 
 def panels_of(dashboard):
@@ -42,7 +44,8 @@ def panels_of(dashboard):
 
 def plain(expression):
     """With the variables that Grafana would fill in."""
-    for name, value in (("$__rate_interval", "30s"), ("$__interval", "5s"), ("$__range", "1m"), ("$job", ".*"), ("$instance", ".*"), ("$run", ".*")):
+    for name, value in (("$__rate_interval", "30s"), ("$__interval", "5s"), ("$__range", "1m"), ("$job", ".*"),
+                        ("$instance", ".*"), ("$run", ".*")):
         expression = expression.replace(name, value)
     return expression
 
@@ -59,10 +62,12 @@ class Dashboard(unittest.TestCase):
 
     def test_it_is_what_grafana_imports(self):
         self.assertGreaterEqual(self.dashboard["schemaVersion"], 36)
-        self.assertEqual([(i["name"], i["type"], i["pluginId"]) for i in self.dashboard["__inputs"]], [("DS_PROMETHEUS", "datasource", "prometheus")])
+        self.assertEqual([(i["name"], i["type"], i["pluginId"]) for i in self.dashboard["__inputs"]],
+                         [("DS_PROMETHEUS", "datasource", "prometheus")])
         self.assertEqual((self.dashboard["id"], self.dashboard["uid"]), (None, "transhume"))
         self.assertEqual([v["name"] for v in self.dashboard["templating"]["list"]], ["job", "instance", "run"])
-        self.assertEqual({p["id"] for p in self.dashboard["__requires"] if p["type"] == "panel"}, {p["type"] for p in self.panels})
+        self.assertEqual({p["id"] for p in self.dashboard["__requires"] if p["type"] == "panel"},
+                         {p["type"] for p in self.panels})
 
     def test_every_panel_is_whole(self):
         ids = [panel["id"] for panel in self.dashboard["panels"]]
@@ -95,7 +100,8 @@ class Dashboard(unittest.TestCase):
         self.assertIn("Lag, and what may cause it", rows)
         self.assertEqual(self.dashboard["graphTooltip"], 1)  # a crosshair through all of them
         begin = [panel["title"] for panel in self.dashboard["panels"]].index("Lag, and what may cause it") + 1
-        end = next(i for i in range(begin, len(self.dashboard["panels"])) if self.dashboard["panels"][i]["type"] == "row")
+        end = next(i for i in range(begin, len(self.dashboard["panels"]))
+                   if self.dashboard["panels"][i]["type"] == "row")
         self.assertGreaterEqual(end - begin, 6)
         for panel in self.dashboard["panels"][begin:end]:
             self.assertEqual((panel["type"], panel["gridPos"]["x"], panel["gridPos"]["w"]), ("timeseries", 0, 24))
@@ -127,14 +133,19 @@ class Files(support.TestCase):
         self.write("empty", " \n")
         self.write("odd", "abc\x01def\n")
         for arguments in (["--push", "http://127.0.0.1:1"], ["--token-file", "token"], ["--ca-file", "token"],
-                          ["--rules", "--push", "http://127.0.0.1:1", "--token-file", "token"], ["--rules", "--datasource", "x"],
-                          ["--push", "http://127.0.0.1:1", "--token-file", "token", "-o", "x"], ["--push", "http://127.0.0.1:1", "--token-file", "none"],
-                          ["--push", "http://127.0.0.1:1", "--token-file", "empty"], ["--push", "http://127.0.0.1:1", "--token-file", "odd"],
-                          ["--push", "nonsense", "--token-file", "token"], ["--push", "http://grafana.example.org", "--token-file", "token"], ["more"]):
+                          ["--rules", "--push", "http://127.0.0.1:1", "--token-file", "token"],
+                          ["--rules", "--datasource", "x"],
+                          ["--push", "http://127.0.0.1:1", "--token-file", "token", "-o", "x"],
+                          ["--push", "http://127.0.0.1:1", "--token-file", "none"],
+                          ["--push", "http://127.0.0.1:1", "--token-file", "empty"],
+                          ["--push", "http://127.0.0.1:1", "--token-file", "odd"],
+                          ["--push", "nonsense", "--token-file", "token"],
+                          ["--push", "http://grafana.example.org", "--token-file", "token"], ["more"]):
             with self.subTest(arguments):
                 result = self.run_program("grafana", *arguments, code=2)
                 self.assertEqual(result.out, "")
-                self.assertEqual(len([line for line in result.err.splitlines() if line.startswith("error:")]), 1, result.err)
+                self.assertEqual(len([line for line in result.err.splitlines() if line.startswith("error:")]), 1,
+                                 result.err)
 
 
 class Push(support.TestCase):
@@ -143,19 +154,24 @@ class Push(support.TestCase):
     def push(self, status, body, *arguments, code=0, kind="application/json", path=""):
         text = body if isinstance(body, str) else json.dumps(body)
         self.write("token", "  %s\n" % self.TOKEN)
-        with net_support.ScriptedServer(net_support.answering(lambda *_: (status, text.encode(), {"Content-Type": kind}))) as server:
-            result = self.run_program("grafana", "--push", server.url + path, "--token-file", "token", *arguments, code=code)
+        with net_support.ScriptedServer(net_support.answering(lambda *_: (status, text.encode(),
+                                                                          {"Content-Type": kind}))) as server:
+            result = self.run_program("grafana", "--push", server.url + path, "--token-file", "token", *arguments,
+                                      code=code)
         self.assertNotIn(self.TOKEN, result.out + result.err)
         return result, server
 
     def test_it_is_sent(self):
         for arguments, path in ([], ""), (["--datasource", "prom-1"], "/grafana/"):
-            result, server = self.push(200, {"id": 7, "uid": "transhume", "url": path.rstrip("/") + "/d/transhume/transhume", "status": "success", "version": 2}, *arguments, path=path)
+            result, server = self.push(200, {"id": 7, "uid": "transhume",
+                                             "url": path.rstrip("/") + "/d/transhume/transhume", "status": "success",
+                                             "version": 2}, *arguments, path=path)
             self.assertEqual(result.out, "dashboard: %s%s/d/transhume/transhume\n" % (server.url, path.rstrip("/")))
             (method, target, headers, body), = server.requests
             self.assertEqual((method, target), ("POST", path.rstrip("/") + "/api/dashboards/db"))
             headers = {name.lower(): value for name, value in dict(headers).items()}
-            self.assertEqual((headers["authorization"], headers["content-type"]), ("Bearer " + self.TOKEN, "application/json"))
+            self.assertEqual((headers["authorization"], headers["content-type"]),
+                             ("Bearer " + self.TOKEN, "application/json"))
             sent = json.loads(body)
             self.assertEqual((set(sent), sent["overwrite"]), ({"dashboard", "overwrite", "message"}, True))
             self.assertIn("transhume", sent["message"])
@@ -173,14 +189,16 @@ class Push(support.TestCase):
                 (401, {"message": "Invalid API key"}, 2, ["refuses the token (401): Invalid API key", "[credentials]"]),
                 (403, {"message": "Access denied"}, 2, ["refuses the token (403): Access denied", "[credentials]"]),
                 (404, {"message": "Not found"}, 3, ["answers 404: Not found", "[network-answer]"]),
-                (412, {"status": "plugin-dashboard", "message": "The dashboard belongs to plugin x"}, 3, ["answers 412: The dashboard belongs to plugin x"]),
+                (412, {"status": "plugin-dashboard", "message": "The dashboard belongs to plugin x"}, 3,
+                 ["answers 412: The dashboard belongs to plugin x"]),
                 (500, {"message": "x" * 5000}, 3, ["answers 500: xxx"]),
                 (500, "no JSON\nat all", 3, ["answers 500 ["]),
                 (302, "", 3, ["answers 302"]),
                 (200, "<html><title>A portal</title></html>", 3, ["[network-answer]"]),
                 (200, {"status": "success"}, 3, ["[network-answer]"])):
             with self.subTest(status=status, body=body):
-                result, _ = self.push(status, body, code=code, kind="application/json" if isinstance(body, dict) else "text/html")
+                result, _ = self.push(status, body, code=code,
+                                      kind="application/json" if isinstance(body, dict) else "text/html")
                 self.assertEqual(result.out, "")
                 lines = [line for line in result.err.splitlines() if not line.startswith("  ")]
                 self.assertEqual(len(lines), 1, result.err)
@@ -191,10 +209,15 @@ class Push(support.TestCase):
     def test_certificates(self):
         authority = test_net_http.Authority(self.folder)
         self.write("token", self.TOKEN)
-        for name, alternatives, trusted in (("right", "IP:127.0.0.1", True), ("wrong", "DNS:elsewhere.example", True), ("unknown", "IP:127.0.0.1", False)):
-            answer = net_support.answering(lambda *_: (200, b'{"url":"/d/transhume"}', {"Content-Type": "application/json"}))
-            with self.subTest(name), net_support.ScriptedServer(answer, tls=authority.server(name, alternatives)) as server:
-                result = self.run_program("grafana", "--push", server.url, "--token-file", "token", *(["--ca-file", authority.ca] if trusted else []), code=0 if name == "right" else 3)
+        for name, alternatives, trusted in (("right", "IP:127.0.0.1", True), ("wrong", "DNS:elsewhere.example", True),
+                                            ("unknown", "IP:127.0.0.1", False)):
+            answer = net_support.answering(lambda *_: (200, b'{"url":"/d/transhume"}',
+                                                       {"Content-Type": "application/json"}))
+            with self.subTest(name), net_support.ScriptedServer(answer,
+                                                                tls=authority.server(name, alternatives)) as server:
+                result = self.run_program("grafana", "--push", server.url, "--token-file", "token",
+                                          *(["--ca-file", authority.ca] if trusted else []),
+                                          code=0 if name == "right" else 3)
                 self.assertEqual(len(server.requests), int(name == "right"))  # the token went nowhere else
                 self.assertEqual("[tls]" in result.err and "--ca-file" in result.err, name != "right", result.err)
 
@@ -209,13 +232,20 @@ class Rules(support.TestCase):
     """Each alert fires where it is to, and none over a healthy run: promtool's own tests of rules, minute by minute."""
 
     HEALTHY = {
-        "active_migrations_count": "1x120", "transhume_phase": "3x120", "transhume_progress_ratio": "0+0.005x120", "transhume_remaining_seconds": "36000-60x120",
-        "transhume_rows_per_second": "1000x120", "transhume_last_movement_timestamp_seconds": "0+60x120", "transhume_waiting_seconds": "0x120",
-        'transhume_run_state{state="running"}': "1x120", 'transhume_run_state{state="failed"}': "0x120", 'transhume_run_state{state="interrupted"}': "0x120",
-        'transhume_throttled_seconds{side="target"}': "0x120", 'transhume_rows_total{stage="written"}': "0+60000x120", 'transhume_rows_total{stage="rejected"}': "0x120",
-        'transhume_dead_letters_total{table="t"}': "0x120", 'transhume_retries_total{reason="network"}': "0+1x120", 'transhume_verify_mismatches{table="t"}': "0x120",
-        "process_resident_memory_bytes": "40000000x120", "transhume_memory_limit_bytes": "33554432x120", "push_time_seconds": "0+60x120",
-        'transhume_anomaly_active{series="rate",detector="cusum"}': "0x120", "transhume_end_to_end_lag_seconds": "2x120", "transhume_slot_safe_bytes": "1000000000x120"}
+        "active_migrations_count": "1x120", "transhume_phase": "3x120", "transhume_progress_ratio": "0+0.005x120",
+        "transhume_remaining_seconds": "36000-60x120",
+        "transhume_rows_per_second": "1000x120", "transhume_last_movement_timestamp_seconds": "0+60x120",
+        "transhume_waiting_seconds": "0x120",
+        'transhume_run_state{state="running"}': "1x120", 'transhume_run_state{state="failed"}': "0x120",
+        'transhume_run_state{state="interrupted"}': "0x120",
+        'transhume_throttled_seconds{side="target"}': "0x120", 'transhume_rows_total{stage="written"}': "0+60000x120",
+        'transhume_rows_total{stage="rejected"}': "0x120",
+        'transhume_dead_letters_total{table="t"}': "0x120", 'transhume_retries_total{reason="network"}': "0+1x120",
+        'transhume_verify_mismatches{table="t"}': "0x120",
+        "process_resident_memory_bytes": "40000000x120", "transhume_memory_limit_bytes": "33554432x120",
+        "push_time_seconds": "0+60x120",
+        'transhume_anomaly_active{series="rate",detector="cusum"}': "0x120",
+        "transhume_end_to_end_lag_seconds": "2x120", "transhume_slot_safe_bytes": "1000000000x120"}
     # What differs from that, from the 60th minute on or all the time; the alert is to be there in the 90th.
     FAULTS = {
         "TranshumeRunFailed": {'transhume_run_state{state="failed"}': "0x60 1x60"},
@@ -238,13 +268,17 @@ class Rules(support.TestCase):
         "TranshumeSlotRunsFull": {"transhume_slot_safe_bytes": "1000000000x60 1000000000-10000000x60"}}
 
     def case(self, faults, alerts):
-        series = {re.sub(r"^(\w+)\{?", r'\1{job="j",instance="i",', name) + ("" if "{" in name else "}"): values for name, values in dict(self.HEALTHY, **faults).items()}
-        return {"interval": "1m", "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        series = {re.sub(r"^(\w+)\{?", r'\1{job="j",instance="i",', name) + ("" if "{" in name else "}"): values
+                  for name, values in dict(self.HEALTHY, **faults).items()}
+        return {"interval": "1m", "input_series": [{"series": name, "values": values}
+                                                   for name, values in series.items()],
                 "promql_expr_test": [{"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "90m",
-                                      "exp_samples": [{"labels": '{alertname="%s"}' % name, "value": 1} for name in alerts]}]}
+                                      "exp_samples": [{"labels": '{alertname="%s"}' % name, "value": 1}
+                                                      for name in alerts]}]}
 
     def promtool(self, *arguments):
-        return subprocess.run(["promtool", *arguments], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=120).stdout.decode()
+        return subprocess.run(["promtool", *arguments], cwd=self.folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False, timeout=120).stdout.decode()
 
     def test_they_are_clean(self):
         self.write("rules.yaml", printed("--rules"))
@@ -255,7 +289,8 @@ class Rules(support.TestCase):
         self.write("rules.yaml", text)
         self.assertEqual(sorted(re.findall(r"- alert: (\w+)", text)), sorted(self.FAULTS))
         also = {"TranshumeFallingBehind": ["TranshumeBehind"]}  # what one fault also causes
-        cases = [self.case({}, [])] + [self.case(faults, [name] + also.get(name, [])) for name, faults in self.FAULTS.items()]
+        cases = [self.case({}, [])] + [self.case(faults, [name] + also.get(name, []))
+                                       for name, faults in self.FAULTS.items()]
         self.write("test.yaml", json.dumps({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases}))
         self.assertRegex(self.promtool("test", "rules", "test.yaml"), r"SUCCESS\s*\Z")
 
@@ -300,30 +335,37 @@ scrape_configs:
 - {job_name: transhume, file_sd_configs: [{files: [targets.json], refresh_interval: 1s}]}
 """ % ports[1])
         self.launch("prometheus-pushgateway", "--web.listen-address=127.0.0.1:%d" % ports[1])
-        self.launch("prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=127.0.0.1:%d" % ports[0],
+        self.launch("prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data",
+                    "--web.listen-address=127.0.0.1:%d" % ports[0],
                     "--web.console.templates=.", "--web.console.libraries=.")
 
     def make_source(self):
         with sqlite3.connect(self.path("source.db")) as db:
             db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, n TEXT)")
             db.execute("CREATE TABLE u(id INTEGER PRIMARY KEY, v TEXT)")
-            db.executemany("INSERT INTO t VALUES (?, ?)", ((i, "no number" if i % 50 == 0 else "7") for i in range(1, 40001)))
+            db.executemany("INSERT INTO t VALUES (?, ?)", ((i, "no number" if i % 50 == 0 else "7")
+                                                           for i in range(1, 40001)))
             db.executemany("INSERT INTO u VALUES (?, ?)", ((i, "v") for i in range(500)))
 
     def push_ended_runs(self):
         """A copy that ends well, a validation that finds differences, a copy that fails: of each its last word."""
         for name in ("copied", "failed"):
             self.write(name + ".yaml", PLAN % (name + ".db"))
-        self.run_program("migrate", "--include", "u", "source.db", "pushed.db", "--state", "p", "--push-gateway", self.gateway + "/metrics/job/copy/instance/a")
+        self.run_program("migrate", "--include", "u", "source.db", "pushed.db", "--state", "p", "--push-gateway",
+                         self.gateway + "/metrics/job/copy/instance/a")
         with sqlite3.connect(self.path("pushed.db")) as db:
             db.execute("DELETE FROM u WHERE id < 3")
-        self.run_program("validate", "--include", "u", "source.db", "pushed.db", "--state", "p", "--push-gateway", self.gateway + "/metrics/job/validation/instance/a", code=1)
-        self.run_program("migrate", "--plan", "failed.yaml", "--fail-fast", "--state", "f", "--push-gateway", self.gateway + "/metrics/job/failed/instance/a", code=3)
+        self.run_program("validate", "--include", "u", "source.db", "pushed.db", "--state", "p", "--push-gateway",
+                         self.gateway + "/metrics/job/validation/instance/a", code=1)
+        self.run_program("migrate", "--plan", "failed.yaml", "--fail-fast", "--state", "f", "--push-gateway",
+                         self.gateway + "/metrics/job/failed/instance/a", code=3)
 
     def begin_run(self):
         """A copy with rejects and a retry, slow enough to be looked at."""
-        process = support.start("migrate", "--plan", "copied.yaml", "--state", "c", "--max-rejects", "5000", "--rows-per-second", "1000", "--chunk-rows", "200", "--progress",
-                                "none", "--verbose", "--metrics", "0", cwd=self.folder, env={"TRANSHUME_FAILPOINT": "engine.before_commit:retry:9"})
+        process = support.start("migrate", "--plan", "copied.yaml", "--state", "c", "--max-rejects", "5000",
+                                "--rows-per-second", "1000", "--chunk-rows", "200", "--progress",
+                                "none", "--verbose", "--metrics", "0", cwd=self.folder,
+                                env={"TRANSHUME_FAILPOINT": "engine.before_commit:retry:9"})
         self.addCleanup(self.end, process)
         found = None
         while found is None:
@@ -363,11 +405,14 @@ scrape_configs:
             self.query(plain(annotation["expr"]))
         for variable in dashboard["templating"]["list"]:
             series, label = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"]).groups()
-            values = self.get("%s/api/v1/label/%s/values?%s" % (self.prometheus, label, urllib.parse.urlencode({"match[]": plain(series)})))["data"]
+            values = self.get("%s/api/v1/label/%s/values?%s" % (self.prometheus, label,
+                                                                urllib.parse.urlencode({"match[]": plain(series)})))[
+                                                                    "data"]
             self.assertTrue(values, variable["name"])
 
     def rules(self):
-        return [rule for group in self.get(self.prometheus + "/api/v1/rules")["data"]["groups"] for rule in group["rules"]]
+        return [rule for group in self.get(self.prometheus + "/api/v1/rules")["data"]["groups"]
+                for rule in group["rules"]]
 
     def check_rules(self, exposed):
         rules = self.rules()
@@ -379,7 +424,8 @@ scrape_configs:
                 self.assertEqual(set(rule["annotations"]), {"summary", "description", "what_to_do"})
                 self.query(rule["query"])
                 for name in FAMILY.findall(rule["query"]):
-                    self.assertTrue(LATER.match(name) or name in exposed or without_end(name) in exposed or name == "push_time_seconds", name)
+                    self.assertTrue(LATER.match(name) or name in exposed or without_end(name) in exposed
+                                    or name == "push_time_seconds", name)
 
     def exposed(self, url):
         """Families of the run and of what was pushed."""
@@ -396,13 +442,17 @@ scrape_configs:
         self.push_ended_runs()
         self.wait_until("Prometheus", lambda: self.is_ready(self.prometheus))
         process, url = self.begin_run()
-        self.wait_until("it was scraped some times", lambda: self.query("count_over_time(transhume_chunk_duration_seconds_count{job='transhume'}[1m]) >= 4") and
+        self.wait_until("it was scraped some times",
+                        lambda: self.query(
+                            "count_over_time(transhume_chunk_duration_seconds_count{job='transhume'}[1m]) >= 4") and
                         self.query("rate(migration_errors_total{job='transhume'}[30s]) > 0"))
         self.assertIsNone(process.poll())
         self.check_dashboard()
         self.assertIsNone(process.poll(), "it ended while it was looked at")
         self.check_rules(self.exposed(url))
-        self.wait_until("alerts", lambda: {"TranshumeRunFailed", "TranshumeMismatches"} <= {r["name"] for r in self.rules() if r["state"] == "firing"})
+        self.wait_until("alerts", lambda: {"TranshumeRunFailed",
+                                           "TranshumeMismatches"} <= {r["name"] for r in self.rules()
+                                                                      if r["state"] == "firing"})
         process.send_signal(signal.SIGINT)
         self.assert_code(support.finish(process), 4)
 

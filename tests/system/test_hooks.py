@@ -34,7 +34,8 @@ class Hooks(support.TestCase):
     def setUp(self):
         super().setUp()
         database = sqlite3.connect(self.path("src.db"))
-        database.executescript("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES(1, 'one'), (2, 'two');")
+        database.executescript("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES(1, 'one'), "
+                               "(2, 'two');")
         database.close()
         self.write("p.yaml", PLAN)
 
@@ -52,7 +53,8 @@ class Hooks(support.TestCase):
 
     def test_each_runs_in_its_place(self):
         self.migrate()
-        self.assertEqual(self.ask("SELECT what FROM trace ORDER BY rowid"), ["before t", "chunk 99", "after t", "after"])
+        self.assertEqual(self.ask("SELECT what FROM trace ORDER BY rowid"),
+                         ["before t", "chunk 99", "after t", "after"])
         self.assertEqual(self.ask("SELECT id FROM t"), [1, 2, 99])
 
     def test_check_shows_them_and_runs_none(self):
@@ -93,13 +95,18 @@ class Hooks(support.TestCase):
         self.write("password", "canaryFile7")
         self.write("p.yaml", PLAN.replace("after: \"INSERT INTO trace VALUES('after')\"",
             "after: [\"INSERT INTO trace VALUES('${file:password}')\", \"INSERT INTO trace VALUES('${TOKEN}')\"]\n"
-            "on_failure: { command: [echo, \"${TOKEN}\"] }\n").replace("'from the hook'", "'${TOKEN}'").replace("VALUES('after t')", "VALUES('${TOKEN} of t')"))
+            "on_failure: { command: [echo, \"${TOKEN}\"] }\n").replace("'from the hook'",
+                                                                       "'${TOKEN}'").replace("VALUES('after t')",
+                                                                           "VALUES('${TOKEN} of t')"))
         environment = {"TOKEN": "canaryToken7"}
-        told = [self.run_program("check", "--plan", "p.yaml", "--allow-commands", *more, env=environment) for more in ([], ["--json"])]
+        told = [self.run_program("check", "--plan", "p.yaml", "--allow-commands", *more, env=environment)
+                for more in ([], ["--json"])]
         self.assertIn("VALUES('${file:password}')", told[0].out)
         told.append(self.migrate("--allow-commands", "--log-file", "log", "--log-level", "debug", env=environment))
-        self.assertEqual(self.ask("SELECT what FROM trace WHERE what LIKE 'canary%' ORDER BY what"), ["canaryFile7", "canaryToken7", "canaryToken7 of t"])
-        self.write("p.yaml", PLAN.replace("INSERT INTO trace VALUES('after')", "INSERT INTO trace VALUES('${TOKEN}', 2)"))
+        self.assertEqual(self.ask("SELECT what FROM trace WHERE what LIKE 'canary%' ORDER BY what"),
+                         ["canaryFile7", "canaryToken7", "canaryToken7 of t"])
+        self.write("p.yaml", PLAN.replace("INSERT INTO trace VALUES('after')",
+                                          "INSERT INTO trace VALUES('${TOKEN}', 2)"))
         told.append(self.migrate("--state", "second", "--existing", "upsert", code=3, env=environment))
         self.assertNotIn("canary", "".join(each.out + each.err for each in told))
         kept = [path for folder in (".transhume", "second") for path, _, names in os.walk(self.path(folder)) for path in
@@ -120,7 +127,8 @@ class Hooks(support.TestCase):
                     copy.write(file.read())
                 self.write("p.yaml", PLAN.replace("out.db", out).replace("src.db", source))
                 arguments = ("--state", state)
-                killed = support.kill_at("hooks.after_done", place, "migrate", "--plan", "p.yaml", *arguments, cwd=self.folder)
+                killed = support.kill_at("hooks.after_done", place, "migrate", "--plan", "p.yaml", *arguments,
+                                         cwd=self.folder)
                 if killed.code == 0:
                     self.assertEqual(place, 5)
                 else:
@@ -267,7 +275,8 @@ tables:
         killed = support.kill_at(self.kill, 3, "migrate", "--plan", "p.yaml", "--jobs", "1", *chunks, cwd=self.folder)
         self.assert_code(killed, -9)
         self.run_program("resume", "--plan", "p.yaml")
-        marks = self.server.ask(self.name, "SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'")[0][0]
+        marks = self.server.ask(self.name,
+                                "SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'")[0][0]
         self.assertGreater(int(marks), 2)
         for what in ("begins", "ends", "ended"):
             self.assertEqual(self.traced(what), marks, what)
@@ -289,7 +298,8 @@ after: { sql: "DELETE FROM s", in: source }
         self.assertEqual(int(self.server.ask(self.name, "SELECT count(*) FROM s")[0][0]), 0)
 
     def test_a_statement_that_takes_too_long(self):
-        self.write("p.yaml", "transhume: 1\nsource: sqlite:src.db\ntarget: %s\nbefore: { sql: \"%s\", timeout: 500ms }\n"
+        self.write("p.yaml",
+                   "transhume: 1\nsource: sqlite:src.db\ntarget: %s\nbefore: { sql: \"%s\", timeout: 500ms }\n"
                    % (self.server.uri(self.name), self.sleep))
         told = self.run_program("migrate", "--plan", "p.yaml", code=3).err
         self.assertIn("the hook `before` failed: " + self.sleep, told)
@@ -311,9 +321,11 @@ class MariaDb(Servers, support.TestCase):
         cls.server = mariadb.for_class(cls)
 
     def test_what_commits_by_itself_has_no_place_in_a_chunk(self):
-        self.write("p.yaml", "transhume: 1\nsource: sqlite:src.db\ntarget: %s\ntables: { t: { from: t, fields: { '*': copy }, "
+        self.write("p.yaml",
+                   "transhume: 1\nsource: sqlite:src.db\ntarget: %s\ntables: { t: { from: t, fields: { '*': copy }, "
                    "after_chunk: 'CREATE TABLE more(id int)' } }\n" % self.server.uri(self.name))
-        self.assertIn("it commits what was written before it", self.run_program("check", "--plan", "p.yaml", code=2).err)
+        self.assertIn("it commits what was written before it",
+                      self.run_program("check", "--plan", "p.yaml", code=2).err)
 
 
 class Cassandra(support.TestCase):
@@ -325,16 +337,21 @@ class Cassandra(support.TestCase):
 
     def setUp(self):
         super().setUp()
-        support.make_sqlite(self.path("src.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES(1, 'x'), (2, 'y')")
+        support.make_sqlite(self.path("src.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES(1, 'x'), (2, 'y')")
         self.name = self.server.database()
 
     def plan(self, *lines):
-        self.write("p.yaml", "transhume: 1\nsource: sqlite:src.db\ntarget: %s\ntables:\n  t: { from: t, key: { partition: [id] }, fields: { '*': copy }%s }\n%s\n" % (
-            self.server.uri(self.name), *lines))
+        self.write("p.yaml",
+                   "transhume: 1\nsource: sqlite:src.db\ntarget: %s\ntables:\n  t: { from: t, "
+                   "key: { partition: [id] }, fields: { '*': copy }%s }\n%s\n" % (
+                       self.server.uri(self.name), *lines))
 
     def test_killed_and_resumed(self):
         """What ran before the kill runs once."""
-        self.plan("", "before: 'CREATE TABLE trace (what text PRIMARY KEY, times int); -- a comment\n\n  INSERT INTO trace (what, times) VALUES (''a; b'', 1)'\n"
+        self.plan("",
+                  "before: 'CREATE TABLE trace (what text PRIMARY KEY, times int); "
+                  "-- a comment\n\n  INSERT INTO trace (what, times) VALUES (''a; b'', 1)'\n"
                       "after: \"UPDATE t SET v = 'after' WHERE id = 1\"")
         killed = support.kill_at("engine.before_after_load", 1, "migrate", "--plan", "p.yaml", cwd=self.folder)
         self.assert_code(killed, -9)
@@ -374,7 +391,8 @@ class Refused(support.TestCase):
         self.refuse("before: [[x]]\n", "a hook was expected here")
         self.refuse("before: \"'open\"\n", "its SQL has a string that does not end")
         self.refuse("before: '-- nothing'\n", "its SQL has no statement")
-        self.refuse(table % "after_chunk: 'COMMIT'", "'COMMIT' can't be run in each chunk: it begins or ends a transaction")
+        self.refuse(table % "after_chunk: 'COMMIT'",
+                    "'COMMIT' can't be run in each chunk: it begins or ends a transaction")
         self.refuse(table % "after_chunk: { command: x }", "what runs in each chunk is SQL")
         self.write("p.yaml", "transhume: 1\nsource: sqlite:src.db\ntarget: jsonl:out\nafter: 'SELECT 1'\n")
         self.assertIn("takes no SQL", self.run_program("check", "--plan", "p.yaml", code=2).err)

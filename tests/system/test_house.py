@@ -24,7 +24,8 @@ def twice_defined(place):
     if not isinstance(place, (ast.Module, ast.ClassDef)):
         return []
     names = [node.name for node in place.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and
-             not any(isinstance(mark, ast.Attribute) and mark.attr in ("setter", "deleter") for mark in node.decorator_list)]
+             not any(isinstance(mark, ast.Attribute) and mark.attr in ("setter", "deleter")
+                     for mark in node.decorator_list)]
     return sorted(name for name, count in collections.Counter(names).items() if count > 1)
 
 
@@ -70,7 +71,8 @@ class Scripts(support.TestCase):
     def test_that_check_finds_them(self):
         tree = ast.parse("class A:\n def test_a(self): pass\n x = 1\n def test_a(self): pass\n"
                          " @property\n def p(self): pass\n @p.setter\n def p(self, v): pass\n")
-        self.assertEqual([twice_defined(place) for place in ast.walk(tree) if isinstance(place, ast.ClassDef)], [["test_a"]])
+        self.assertEqual([twice_defined(place) for place in ast.walk(tree) if isinstance(place, ast.ClassDef)],
+                         [["test_a"]])
 
     def test_the_needs_are_a_list(self):
         """Whatever is missing here, each line is a group, a package, a sign and a reason."""
@@ -169,6 +171,18 @@ class Names(TreeTestCase):
         self.assertEqual(code, 1)
         self.assertIn("src/base/pile.c: ", out)
 
+    def test_lines_of_tests_end_in_the_window(self):
+        wide = "x = %s\n" % ("1" * 120)
+        for file, code, number in (("tests/system/test_a.py", wide, 1), ("tests/unit/test_a.c", "\n" + wide, 2),
+                                   ("tests/go", "#!/usr/bin/python3\n" + wide, 2)):
+            with self.subTest(file=file):
+                self.assertEqual(self.check(file, code), (1, "%s:%d: more than 120 columns\n" % (file, number)))
+                os.unlink(self.path(file))
+
+    def test_data_in_a_string_of_several_lines_may_be_wide(self):
+        self.assertEqual(self.check("tests/system/test_a.py", 'x = """\n%s\n"""\n' % ("1" * 200))[0], 0)
+        self.assertEqual(self.check("tests/data/a.py", "x = %s\n" % ("1" * 200))[0], 0)
+
 
 class Banned(TreeTestCase):
     def check(self, code):
@@ -255,7 +269,8 @@ class Runner(TreeTestCase):
         for name in ("runner", "engines"):
             if not os.path.exists(self.path("tests", name)):
                 os.symlink(os.path.join(TESTS, name), self.path("tests", name))
-        return run(sys.executable, self.path("tests", "run"), "--build", self.path("build"), *arguments, env=dict(os.environ, **environment))
+        return run(sys.executable, self.path("tests", "run"), "--build", self.path("build"), *arguments,
+                   env=dict(os.environ, **environment))
 
     def unit(self, script):
         self.tree({"tests/unit/test_a.c": "", "build/test_a": "#!/bin/sh\n" + script,
@@ -318,7 +333,8 @@ class C(unittest.TestCase):
                    "tests/faults/test_d.py": "", "build/transhume": "#!/bin/sh\n"})
         os.chmod(self.path("build/transhume"), 0o755)
         result = self.run_tests()
-        # Failed: bad, sub, C's set-up, the import, the empty module, and no failpoints listed; passed are the budgets, too.
+        # Failed: bad, sub, C's set-up, the import, the empty module, and no failpoints listed; passed are the budgets,
+        # too.
         self.assertEqual(self.last_line(result), "7 passed, 6 failed, 1 skipped")
         for text in ("=== FAILED system/test_b.B.test_bad\n", "the reason",
                      "system/test_b.B.test_left_out: no such server", "no_such_module", "no class",
@@ -351,7 +367,9 @@ class D(Apart, unittest.TestCase): pass
         counted(8, TRANSHUME_SOAK="1")
 
     def test_failpoints_count_where_servers_ran(self):
-        """Those of a connector whose server is not to be had are left out, those of the engine and of others are not."""
+        """
+        Those of a connector whose server is not to be had are left out, those of the engine and of others are not.
+        """
         self.unit("echo 'test: one'; echo 'success: one'")
         module = """
 import os, unittest
@@ -361,7 +379,8 @@ class B(unittest.TestCase):
     def setUpClass(cls): %s
     def test_there(self): pass
 """
-        self.tree({"build/transhume": "#!/bin/sh\nprintf 'engine.a\\npostgres.a\\npostgres.b\\n'\n", "tests/faults/test_b.py": ""})
+        self.tree({"build/transhume": "#!/bin/sh\nprintf 'engine.a\\npostgres.a\\npostgres.b\\n'\n",
+                   "tests/faults/test_b.py": ""})
         os.chmod(self.path("build/transhume"), 0o755)
         skip = "raise unittest.SkipTest('no PostgreSQL: TRANSHUME_SERVERS=none')"
         for reached, setup, missed in (("engine.a\\n", skip, []), ("", skip, ["engine.a"]),
@@ -373,9 +392,11 @@ class B(unittest.TestCase):
             with self.subTest(reached=reached, setup=setup):
                 self.write("tests/faults/test_b.py", module % (reached, setup))
                 result = self.run_tests()
-                found = [line.split(": ")[1] for line in result.stdout.splitlines() if line.startswith("never reached: ")]
+                found = [line.split(": ")[1] for line in result.stdout.splitlines()
+                         if line.startswith("never reached: ")]
                 self.assertEqual(found, missed, result.stdout)
-                self.assertEqual("reached, but not listed: engine.xpostgres.a\n" in result.stdout, "engine.x" in reached)
+                self.assertEqual("reached, but not listed: engine.xpostgres.a\n" in result.stdout,
+                                 "engine.x" in reached)
                 self.assertEqual(result.returncode, 1 if missed else 0)
                 self.assertEqual("Failpoints of postgres do not count" in result.stdout, setup == skip)
 
@@ -414,7 +435,8 @@ class B(unittest.TestCase):
         subprocess.run([os.environ["TRANSHUME"]], env=dict(os.environ, **%r), check=True)
 """
         killed = {"TRANSHUME_FAILPOINT": "a:kill:1"}
-        self.tree({"tests/valgrind.supp": "", "tests/system/test_b.py": module % killed, "tests/system/test_c.py": module % {}})
+        self.tree({"tests/valgrind.supp": "", "tests/system/test_b.py": module % killed,
+                   "tests/system/test_c.py": module % {}})
         for body, failed, words in cases:
             self.write("a.c", "#include <signal.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
                        "#include <sys/wait.h>\n#include <unistd.h>\nstatic char *lost;\n"
@@ -424,7 +446,8 @@ class B(unittest.TestCase):
             self.assertEqual((built.returncode, built.stderr), (0, ""))
             shutil.copy(self.path("build", "test_a"), self.path("build", "transhume"))
             # a child that no failpoint kills loses memory for good
-            fails = {"unit/test_a": failed, "system/test_b": failed and body != lose, **({} if "fork" in body else {"system/test_c": failed})}
+            fails = {"unit/test_a": failed, "system/test_b": failed and body != lose,
+                     **({} if "fork" in body else {"system/test_c": failed})}
             with self.subTest(body=body):
                 result = self.run_tests("--valgrind", *fails)
                 self.assertEqual(result.returncode, int(any(fails.values())), result.stdout)
@@ -435,7 +458,8 @@ class B(unittest.TestCase):
     def test_a_module_that_takes_too_long_fails_the_run(self):
         """By its processor seconds, which the run prints and keeps."""
         self.unit("echo 'test: one'; echo 'success: one'; i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done")
-        self.tree({"tests/faults/test_b.py": "import unittest\nclass B(unittest.TestCase):\n    def test_there(self): pass\n",
+        self.tree({"tests/faults/test_b.py": "import unittest\nclass B(unittest.TestCase):\n    def "
+                                             "test_there(self): pass\n",
                    "build/transhume": "#!/bin/sh\necho engine.a\n"})
         os.chmod(self.path("build/transhume"), 0o755)
         with open(os.path.join(TESTS, "runner", "budgets.py"), encoding="utf-8") as file:
@@ -446,7 +470,8 @@ class B(unittest.TestCase):
                 shutil.copy(os.path.join(TESTS, "runner", name), self.path("tests", "runner", name))
         self.write("tests/runner/budgets.py", budgets.replace("USUAL_S = ", "USUAL_S = 0.001 * "))
         result = self.run_tests()
-        self.assertRegex(result.stdout, r"ok      unit/test_a .* 1 passed, 0 failed, 0 skipped  [0-9.]+ s, [0-9.]+ s of processor")
+        self.assertRegex(result.stdout,
+                         r"ok      unit/test_a .* 1 passed, 0 failed, 0 skipped  [0-9.]+ s, [0-9.]+ s of processor")
         self.assertIn("=== FAILED budgets\n", result.stdout)
         self.assertRegex(result.stdout, r"unit/test_a took \d+ s of processor, and 0 may be")
         with open(self.path("build", "modules.json"), encoding="utf-8") as file:

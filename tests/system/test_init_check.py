@@ -58,8 +58,10 @@ class Init(InitTestCase):
         """The target is not opened by init: the plan must work as it stands once the password is in its place."""
         for given, kept in (("postgres://dba:correct-horse@127.0.0.1:9/shop", "postgres://dba@127.0.0.1:9/shop"),
                             ("postgres://dba:c@127.0.0.1:9/shop", "postgres://dba@127.0.0.1:9/shop"),
-                            ("postgres://dba@127.0.0.1:9/shop?sslpassword=staple&sslmode=disable", "postgres://dba@127.0.0.1:9/shop?sslmode=disable"),
-                            ("postgres://dba@127.0.0.1:9/shop?sslmode=disable&sslpassword=staple", "postgres://dba@127.0.0.1:9/shop?sslmode=disable"),
+                            ("postgres://dba@127.0.0.1:9/shop?sslpassword=staple&sslmode=disable",
+                             "postgres://dba@127.0.0.1:9/shop?sslmode=disable"),
+                            ("postgres://dba@127.0.0.1:9/shop?sslmode=disable&sslpassword=staple",
+                             "postgres://dba@127.0.0.1:9/shop?sslmode=disable"),
                             ("postgres://dba@127.0.0.1:9/shop?sslpassword=staple", "postgres://dba@127.0.0.1:9/shop"),
                             ("mysql://dba:correct-horse@127.0.0.1/shop", "mysql://dba@127.0.0.1/shop")):
             with self.subTest(given=given):
@@ -314,7 +316,8 @@ tables:
         for id_, text in self.query(self.path("copy.db"), "SELECT id, Lines FROM invoice"):
             self.assertEqual(json.loads(text), [{"number": n, "title": "Title %d/%d" % (id_, n)} for n in (1, 2)])
         db = sqlite3.connect(self.path("copy.db"))
-        self.assertEqual(db.execute("SELECT count(*) FROM invoice WHERE abs(Total - id * 1.98) > 0.001").fetchone(), (0,))
+        self.assertEqual(db.execute("SELECT count(*) FROM invoice WHERE abs(Total - id * 1.98) > 0.001").fetchone(),
+                         (0,))
         db.close()
 
 

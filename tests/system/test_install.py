@@ -29,7 +29,8 @@ class Install(support.TestCase):
         return os.path.join(self.prefix, *names)
 
     def call(self, *command):
-        return subprocess.run(command, cwd=self.folder, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        return subprocess.run(command, cwd=self.folder, check=True, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE,
                               timeout=60 * support.PATIENCE).stdout
 
     def test_it_works_where_it_was_installed(self):
@@ -48,7 +49,8 @@ class Install(support.TestCase):
         pages = glob.glob(os.path.join(place, "**", "*.md"), recursive=True)
         for name in ("README.md", "docs/guide.md", "docs/types/sqlite.md", "examples/README.md", "LICENSE"):
             self.assertTrue(os.path.exists(os.path.join(place, name)), name)
-        source_pages = [page for page in test_docs.pages() if os.path.dirname(page) != os.path.join(support.ROOT, "examples")]
+        source_pages = [page for page in test_docs.pages() if os.path.dirname(page) != os.path.join(support.ROOT,
+            "examples")]
         self.assertGreaterEqual(len(pages), len(source_pages))
         count = 0
         for page in pages:
@@ -62,7 +64,8 @@ class Install(support.TestCase):
     def test_nothing_but_pages_plans_and_the_example(self):
         place = self.installed("share", "doc", "transhume")
         found = {os.path.splitext(name)[1] for _, _, names in os.walk(place) for name in names}
-        self.assertEqual(found - {".carquet", ".nanoarrow"}, {".md", ".png", ".yaml", ".service", ".c", ""})   # their terms, where their modules are
+        # their terms, where their modules are
+        self.assertEqual(found - {".carquet", ".nanoarrow"}, {".md", ".png", ".yaml", ".service", ".c", ""})
         self.assertFalse(shutil.which("generate", path=os.path.join(place, "docs")))
 
 

@@ -1,4 +1,6 @@
-"""Look-ups, lists and aggregates out of sources that can't join: the engine joins, and what comes is what SQLite gives."""
+"""
+Look-ups, lists and aggregates out of sources that can't join: the engine joins, and what comes is what SQLite gives.
+"""
 import os
 import random
 import shutil
@@ -166,7 +168,8 @@ tables:
 
     def test_the_first_of_several_partners(self):
         self.put_csv(a="id,k 1,x 2,y", b="k,v y,3 x,2 x,1 x,9")
-        self.write_plan('v: { lookup: b, match: { k: k }, column: v }, n: { aggregate: b, match: { k: k }, value: "sum(v)" }')
+        self.write_plan('v: { lookup: b, match: { k: k }, column: v }, n: { aggregate: b, match: { k: k }, '
+                        'value: "sum(v)" }')
         result = self.run_program("migrate", "--chunk-rows", "1")
         self.assertEqual(self.found("v"), {"1": {"N": "2"}, "2": {"N": "3"}})
         self.assertEqual(self.found("n"), {"1": {"N": "12"}, "2": {"N": "3"}})
@@ -175,7 +178,8 @@ tables:
     def test_a_declared_key_orders_rows(self):
         self.put_csv(a="id,k 1,x", b="n,k,v 10,x,ten 9,x,nine 11,y,no")
         os.makedirs(self.path("in", "_transhume", "tables"))
-        self.write("in/_transhume/tables/b.json", '{"format": 1, "key": ["n"], "columns": [{"name": "n", "type": "int64"},'
+        self.write("in/_transhume/tables/b.json",
+                   '{"format": 1, "key": ["n"], "columns": [{"name": "n", "type": "int64"},'
                    ' {"name": "k", "type": "text"}, {"name": "v", "type": "text"}]}')
         self.write_plan('l: { embed: b, match: { k: k }, fields: { v: copy } }')
         self.run_program("migrate")
@@ -244,7 +248,8 @@ tables:
         self.put_csv(a="id,k 1,x", b="k,v x,1")
         self.write_plan('v: { lookup: b, match: { k: k }, column: v }')
         result = self.run_program("check", "--sample", "1")
-        self.assertIn("the source can't join: b is read once more before the copy and kept in the state folder", result.out)
+        self.assertIn("the source can't join: b is read once more before the copy and kept in the state folder",
+                      result.out)
         self.assertIn("v: 1", result.out)
         self.assertFalse(os.path.exists(self.path(".transhume")))
 
@@ -289,14 +294,16 @@ class ManyLookUps(support.TestCase):
 
     def test_as_many_as_can_be_made_and_one_more(self):
         columns = ["c%d" % i for i in range(64)]
-        support.make_sqlite(self.path("s.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY, v); INSERT INTO p VALUES (1, 'one');"
+        support.make_sqlite(self.path("s.db"),
+                            "CREATE TABLE p(id INTEGER PRIMARY KEY, v); INSERT INTO p VALUES (1, 'one');"
                             "CREATE TABLE t(id INTEGER PRIMARY KEY, %s); INSERT INTO t VALUES (1, %s);"
                             % (", ".join(c + " INTEGER" for c in columns), ", ".join("1" for _ in columns)))
         self.run_program("migrate", "--state", self.path("export"), "s.db", "csv:files")
         for source in ("s.db", "csv:files"):
             with self.subTest(source=source):
                 shutil.rmtree(self.path("out"), ignore_errors=True)
-                result = self.run_program("migrate", "--plan", self.plan(source, 64), "--state", self.path("state"), code=2)
+                result = self.run_program("migrate", "--plan", self.plan(source, 64), "--state", self.path("state"),
+                                          code=2)
                 self.assertIn("wide has 64 look-ups to make at once; at most 63 can be made", result.err)
                 self.assertFalse(os.path.exists(self.path("out")))
                 self.run_program("migrate", "--plan", self.plan(source, 63), "--state", self.path("state"))
@@ -306,17 +313,21 @@ class ManyLookUps(support.TestCase):
     def test_a_view_counts_as_its_tables(self):
         """40 tables in a view leave room for 24 look-ups; `check` and `migrate` refuse one more, and write nothing."""
         columns = ["c%d" % i for i in range(25)]
-        support.make_sqlite(self.path("s.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY, v); INSERT INTO p VALUES (1, 'one');"
+        support.make_sqlite(self.path("s.db"),
+                            "CREATE TABLE p(id INTEGER PRIMARY KEY, v); INSERT INTO p VALUES (1, 'one');"
                             "CREATE TABLE b(id INTEGER PRIMARY KEY, %s); INSERT INTO b VALUES (1, %s);"
                             % (", ".join(c + " INTEGER" for c in columns), ", ".join("1" for _ in columns)) +
-                            "".join("CREATE TABLE v%d(id INTEGER PRIMARY KEY, x); INSERT INTO v%d VALUES (1, %d);" % (i, i, i)
+                            "".join("CREATE TABLE v%d(id INTEGER PRIMARY KEY, x); INSERT INTO v%d VALUES (1, %d);" % (i,
+                                i, i)
                                     for i in range(39)) +
                             "CREATE VIEW t AS SELECT b.*, %s FROM b %s;"
                             % (", ".join("v%d.x AS x%d" % (i, i) for i in range(39)),
                                " ".join("JOIN v%d ON v%d.id = b.id" % (i, i) for i in range(39))))
         for command in ("check", "migrate"):
             result = self.run_program(command, "--plan", self.plan("s.db", 25), "--state", self.path("state"), code=2)
-            self.assertRegex(result.err, "plan.yaml:[0-9]+:[0-9]+: wide: the tables of its views and 25 look-ups are more than the 64")
+            self.assertRegex(result.err,
+                             "plan.yaml:[0-9]+:[0-9]+: wide: the tables of its views and 25 look-ups are more "
+                             "than the 64")
             self.assertIn("take some look-ups out", result.err)
             self.assertFalse(os.path.exists(self.path("out")))
         self.run_program("migrate", "--plan", self.plan("s.db", 24), "--state", self.path("state"))
@@ -390,7 +401,8 @@ tables:
   look: { key: { partition: id }, from: a, fields: { id: copy, v: { lookup: b, match: { k: k }, column: v } } }
 """)
         result = self.run_program("migrate", "--json", code=1)
-        counts = {e["entity"]: (e["read"], e["written"], e["rejected"]) for e in support.json.loads(result.out)["entities"]}
+        counts = {e["entity"]: (e["read"], e["written"], e["rejected"])
+                  for e in support.json.loads(result.out)["entities"]}
         self.assertEqual(counts, {"list": (4, 2, 2), "look": (4, 2, 2)})
         found = support.read_dynamodb_json(self.path("out"))
         v = [{"M": {"v": {"N": "1"}}}, {"M": {"v": {"N": "2"}}}]

@@ -1,4 +1,6 @@
-"""Files as sources by their path alone, and JSON arrays beside JSON lines: alone, in folders, packed, pretty printed."""
+"""
+Files as sources by their path alone, and JSON arrays beside JSON lines: alone, in folders, packed, pretty printed.
+"""
 import gzip
 import json
 import os
@@ -87,7 +89,8 @@ class Arrays(FilesTestCase):
         self.assertEqual(found[6]["record"]["unreadable"], "{\"id\": }")
 
     def test_too_long_an_element(self):
-        self.put("t.json", json.dumps([{"id": 1, "v": "x"}, {"id": 2, "v": "y" * 500000}, {"id": 3, "v": "z"}], indent=1))
+        self.put("t.json", json.dumps([{"id": 1, "v": "x"}, {"id": 2, "v": "y" * 500000}, {"id": 3, "v": "z"}],
+                                      indent=1))
         self.migrate("t.json?record_bytes=100KiB", "copy.db", code=1)
         self.assertEqual(self.rows(), [(1, "x"), (3, "z")])
         self.assertIn("element 2 (line 6, byte ", self.reasons()[0])
@@ -124,13 +127,15 @@ class Arrays(FilesTestCase):
     def test_killed_runs_resume(self):
         count = 30000
         self.put("in/t/a.json", json.dumps([{"id": i, "v": "x]" * (i % 50)} for i in range(count)], indent=1))
-        self.put("in/t/b.jsonl", "".join(json.dumps({"id": i, "v": "x]" * (i % 50)}) + "\n" for i in range(count, 2 * count)))
+        self.put("in/t/b.jsonl", "".join(json.dumps({"id": i, "v": "x]" * (i % 50)}) + "\n"
+                                         for i in range(count, 2 * count)))
         self.put("in/t/c.json.gz", gzip.compress(json.dumps([{"id": i, "v": "x]" * (i % 50)}
                                                              for i in range(2 * count, 3 * count)]).encode()))
         for point, hit in (("engine.after_commit", 1), ("engine.before_commit", 2), ("engine.after_commit", 5)):
             with self.subTest(point=point, hit=hit):
                 copy = "%s-%d.db" % (point, hit)
-                killed = support.kill_at(point, hit, "migrate", "--state", "s" + copy, "--chunk-rows", "2000", "jsonl:in",
+                killed = support.kill_at(point, hit, "migrate", "--state", "s" + copy, "--chunk-rows", "2000",
+                                         "jsonl:in",
                                          copy, cwd=self.folder)
                 self.assertEqual(killed.code, -signal.SIGKILL)
                 self.run_program("resume", "--state", "s" + copy, "jsonl:in", copy)
@@ -151,7 +156,8 @@ class Paths(FilesTestCase):
                                ("ndjson", b'{"id":1,"v":"x"}\n'), ("json", b'[{"id":1,"v":"x"}]'),
                                ("JSON", b'[{"id":1,"v":"x"}]')):
             for end, data in (("", contents), (".gz", gzip.compress(contents)),
-                              (".zst", subprocess.run(["zstd", "-q"], input=contents, check=True, stdout=subprocess.PIPE).stdout)):
+                              (".zst", subprocess.run(["zstd", "-q"], input=contents, check=True,
+                                                      stdout=subprocess.PIPE).stdout)):
                 for place in ("people", "./deep/my.people"):
                     with self.subTest(name=name, end=end, place=place):
                         path = "%s.%s%s" % (place, name, end)

@@ -273,7 +273,8 @@ class Learning(Lines):
     def test_each_type(self):
         for values, expected in (
                 (["1", "-2"], "int64"), (["1", "18446744073709551615"], "uint64"),
-                (["-1", "18446744073709551615"], "decimal(20,0)"), (["1", "123456789012345678901234567890"], "decimal(30,0)"),
+                (["-1", "18446744073709551615"], "decimal(20,0)"),
+            (["1", "123456789012345678901234567890"], "decimal(30,0)"),
                 (["1.5", "2"], "decimal(2,1)"), (["0.10", "123"], "decimal(5,2)"), (["1e5", "2"], "float64"),
                 (["1e-7", "0.1"], "float64"), (["-0.0", "1.5"], "float64"), (["-0", "5"], "int64"),
                 (["1e5", "9007199254740993"], "decimal"), (["true", "false"], "bool"),
@@ -296,25 +297,29 @@ class Learning(Lines):
         self.assertEqual(str(first["l"][1]), "0.0")
 
     def test_kinds_of_one_column_survive_csv(self):
-        columns = {"mixed": [True, "true", 1, "1", False, "false", "t", 0, "x", None], "truth": [True, False, True, 1, 0, True, 2, "1", "true", True],
+        columns = {"mixed": [True, "true", 1, "1", False, "false", "t", 0, "x", None],
+                   "truth": [True, False, True, 1, 0, True, 2, "1", "true", True],
                    "whole": [1, 2, True, 0, False, "true", 1, "false", "\\x00", "3"]}
         records = [{"id": number, **{name: values[number] for name, values in columns.items()}} for number in range(10)]
         self.write_lines("in/t.jsonl", [json.dumps(record) for record in records])
         os.makedirs(self.path("in", "_transhume", "tables"))
         with open(self.path("in", "_transhume", "tables", "t.json"), "w", encoding="utf-8") as file:
             json.dump({"format": 1, "tags": False, "key": ["id"], "columns": [{"name": "id", "type": "int64"}] + [
-                {"name": name, "type": kind, "dynamic": True} for name, kind in (("mixed", "text"), ("truth", "bool"), ("whole", "int64"))]}, file)
+                {"name": name, "type": kind, "dynamic": True} for name, kind in (("mixed", "text"), ("truth", "bool"),
+                    ("whole", "int64"))]}, file)
         self.run_program("migrate", "--state", "there", "jsonl:in", "csv:middle")
         self.run_program("migrate", "--state", "back", "csv:middle", "jsonl:out")
         found = {record["id"]: record for record in read_records(self.path("out", "t"))}
         for record in records:
             other = found[record["id"]]
-            self.assertEqual({name: repr(other.get(name)) for name in record}, {name: repr(value) for name, value in record.items()})
+            self.assertEqual({name: repr(other.get(name)) for name in record},
+                             {name: repr(value) for name, value in record.items()})
 
     def test_distinct_takes_a_float_and_a_decimal_for_two(self):
         """As the target does; so it is not by chance, of where chunks are cut, that one is rejected."""
         values = ['0.5', '{"$decimal":"0.5"}', '0.5'], ['{"$decimal":"0.25"}', '0.25'], ['{"$decimal":"0.50"}', '0.5']
-        self.write_lines("in/t.jsonl", ['{"K":%d,"V":%s}' % (key, value) for key, of_key in enumerate(values) for value in of_key])
+        self.write_lines("in/t.jsonl", ['{"K":%d,"V":%s}' % (key, value) for key, of_key in enumerate(values)
+                                        for value in of_key])
         os.makedirs(self.path("in", "_transhume", "tables"))
         self.write("in/_transhume/tables/t.json", json.dumps({"format": 1, "tags": True, "columns": [
             {"name": "K", "type": "int64"}, {"name": "V", "type": "float64", "dynamic": True}]}))
@@ -323,7 +328,8 @@ class Learning(Lines):
         for rows in (100, 1):
             with self.subTest(chunk_rows=rows):
                 state = "s%d" % rows
-                self.run_program("migrate", "--plan", "plan.yaml", "--jobs", "1", "--chunk-rows", str(rows), "--state", state, "jsonl:in",
+                self.run_program("migrate", "--plan", "plan.yaml", "--jobs", "1", "--chunk-rows", str(rows), "--state",
+                                 state, "jsonl:in",
                                  "jsonl:out%d?tags=yes" % rows, code=1)
                 self.assertEqual(sorted(reject["record"]["K"] for reject in rejects(self.path(state))), [0, 1, 2])
                 self.assertEqual(len(list(read_records(self.path("out%d" % rows, "t")))), 3)
@@ -363,7 +369,8 @@ class Learning(Lines):
 
     def test_declared_types_hold(self):
         self.write_lines("in/t.jsonl", [
-            '{"i":1,"d":"2024-01-01","n":1.25}', '{"i":1.5}', '{"i":"x"}', '{"d":"yesterday"}', '{"n":123.4}', '{"n":1.255}',
+            '{"i":1,"d":"2024-01-01","n":1.25}', '{"i":1.5}', '{"i":"x"}', '{"d":"yesterday"}', '{"n":123.4}',
+            '{"n":1.255}',
             '{"z":1}', '{"i":null,"n":12.50}'])
         os.makedirs(self.path("in", "_transhume", "tables"))
         self.write("in/_transhume/tables/t.json", json.dumps({"format": 1, "columns": [
@@ -380,7 +387,8 @@ class Learning(Lines):
     def test_a_broken_definition(self):
         for text, words in (("{", "is damaged"), ("[]", "no object"), ('{"format":1}', "columns"),
                             ('{"format":1,"columns":[{"name":"a","type":"money"}]}', "money"),
-                            ('{"format":1,"columns":[{"name":"a","type":"text"},{"name":"a","type":"text"}]}', "two columns"),
+                            ('{"format":1,"columns":[{"name":"a","type":"text"},{"name":"a","type":"text"}]}',
+                             "two columns"),
                             ('{"format":2,"columns":[]}', "newer"),
                             ('{"format":1,"key":["b"],"columns":[{"name":"a","type":"text"}]}', '"b"')):
             with self.subTest(text=text):
@@ -405,9 +413,12 @@ def rejects(state):
 class BadLines(Lines):
     def test_each_kind_of_broken_line(self):
         """Rejected with file and line, and what stands around them is there."""
-        bad = {"not UTF-8": b'{"v":"\xff"}', "a malformed escape": b'{"v":"\\ud800"}', "malformed escape": b'{"v":"\\udc00x"}',
-               "\"id\": the key is there twice": b'{"id":1,"id":2}', "the key \"a\" is there twice": b'{"v":{"a":1,"a":2}}',
-               "no JSON object": b"[1]", "expected a key": b'{"id":8,', "nested deeper": b'{"v":' + b"[" * 10000 + b"]" * 10000 + b"}",
+        bad = {"not UTF-8": b'{"v":"\xff"}', "a malformed escape": b'{"v":"\\ud800"}',
+               "malformed escape": b'{"v":"\\udc00x"}',
+               "\"id\": the key is there twice": b'{"id":1,"id":2}',
+               "the key \"a\" is there twice": b'{"v":{"a":1,"a":2}}',
+               "no JSON object": b"[1]", "expected a key": b'{"id":8,',
+               "nested deeper": b'{"v":' + b"[" * 10000 + b"]" * 10000 + b"}",
                "more after the value": b"{} x", "malformed number": b'{"id":01}', "control character": b'{"v":"a\tb"}',
                "neither true, false nor null": b'{"v":nul}', "exponent": b'{"id":1e999999}', "closing quote": b'{"v":"'}
         lines = []
@@ -428,7 +439,8 @@ class BadLines(Lines):
 
     def test_a_field_that_broken_lines_alone_have(self):
         """No type is learnt from them; what is told is what is wrong in them."""
-        for value, words in (("tru", "neither true"), ("01", "malformed number"), ("0x10", "expected"), ('"\\ud800"', "malformed escape"),
+        for value, words in (("tru", "neither true"), ("01", "malformed number"), ("0x10", "expected"),
+                             ('"\\ud800"', "malformed escape"),
                              ("[1,]", "expected a value"), ("{\"a\":1,\"a\":2}", "is there twice"), ("1 2", "expected"),
                              ("[" * 600, "nested deeper")):
             for first in ("1", '"text"'):  # another kind than is learnt
@@ -449,7 +461,8 @@ class BadLines(Lines):
         self.assertEqual(read_records(self.path("out", "t")), [{}, {}])
 
     def test_blank_lines_mark_carriage_returns_and_no_last_end(self):
-        self.write_lines("in/t.jsonl", [b'\xef\xbb\xbf{"a":1}', "", "  \t ", '{"a":2} ', "{bad", '\t{"a":3}'], end="\r\n",
+        self.write_lines("in/t.jsonl", [b'\xef\xbb\xbf{"a":1}', "", "  \t ", '{"a":2} ', "{bad", '\t{"a":3}'],
+                         end="\r\n",
                          last=False)
         self.run_program("migrate", "jsonl:in", "jsonl:out", code=1)
         self.assertEqual([record["a"] for record in read_records(self.path("out", "t"))], [1, 2, 3])
@@ -498,7 +511,8 @@ class BadLines(Lines):
             file.write(b'"}\n{"a":3}\n')
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         result = self.run_program("migrate", "jsonl:in", "jsonl:out", code=1, time_limit=240)
-        self.assertLess(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, max(before, 64 * 1024 * support.PATIENCE))
+        self.assertLess(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
+                        max(before, 64 * 1024 * support.PATIENCE))
         self.assertIn("1 record was rejected", result.err)
         reject, = rejects(self.path(".transhume"))
         self.assertEqual((reject["code"], reject["key"]["$line"]), ("record-too-large", 2))
@@ -559,10 +573,13 @@ class BadLines(Lines):
     def test_what_is_taken_out_is_told_as_it_stood_there(self):
         """The source may have changed since the chunks were copied."""
         support.make_sqlite(self.path("a.db"), "CREATE TABLE a(k TEXT, v TEXT); CREATE TABLE b(k TEXT, v TEXT);"
-                                               "INSERT INTO a VALUES ('x', 'old a'), ('y', 'old a'); INSERT INTO b VALUES ('x', 'old b')")
-        plan = self.write("plan.yaml", "transhume: 1\ntables:\n  t: { key: [k], entities: { a: { from: a }, b: { from: b } } }\n")
+                                               "INSERT INTO a VALUES ('x', 'old a'), ('y', 'old a'); "
+                                               "INSERT INTO b VALUES ('x', 'old b')")
+        plan = self.write("plan.yaml",
+                          "transhume: 1\ntables:\n  t: { key: [k], entities: { a: { from: a }, b: { from: b } } }\n")
         arguments = ("--plan", plan, "a.db", "jsonl:out")
-        self.assertEqual(support.kill_at("engine.before_settle", 1, "migrate", *arguments, cwd=self.folder).code, -signal.SIGKILL)
+        self.assertEqual(support.kill_at("engine.before_settle", 1, "migrate", *arguments, cwd=self.folder).code,
+                         -signal.SIGKILL)
         support.make_sqlite(self.path("a.db"), "UPDATE b SET v = 'new b'")
         result = self.run_program("resume", "--json", *arguments, code=1)
         self.assertEqual(json.loads(result.out)["snapshot"], "one")
@@ -597,7 +614,8 @@ class BadLines(Lines):
                                          "5", "a.db", targets[0], cwd=self.folder)
                 self.assertEqual(killed.code, -signal.SIGKILL)
                 refused = self.run_program("resume", "--state", "s" + began, "a.db", targets[1], code=3)
-                self.assertIn("begun with non_finite=%s, and this run says non_finite=%s" % (began, goes_on), refused.err)
+                self.assertIn("begun with non_finite=%s, and this run says non_finite=%s" % (began, goes_on),
+                              refused.err)
                 self.run_program("resume", "--state", "s" + began, "a.db", targets[0], code=0 if records == 20 else 1)
                 self.assertEqual(len(read_records(self.path(began, "t"))), records)
 
@@ -605,7 +623,8 @@ class BadLines(Lines):
         self.write("file.txt", "{}")
         self.write_lines("in/t.jsonl", ['{"a":1}'])
         self.write_lines("in/t/part.jsonl", ['{"a":1}'])
-        for arguments, words in ((["jsonl:missing", "x.db"], "missing"), (["jsonl:file.txt", "x.db"], "does not end in .jsonl"),
+        for arguments, words in ((["jsonl:missing", "x.db"], "missing"),
+                                 (["jsonl:file.txt", "x.db"], "does not end in .jsonl"),
                                  (["jsonl:in", "x.db"], "a second place for the same table t"),
                                  (["jsonl:in/t?record_bytes=1", "x.db"], "1KiB..1GiB"),
                                  (["jsonl:in/t?records=rows", "x.db"], "records")):
@@ -622,7 +641,8 @@ class BadLines(Lines):
 
 class Pipes(Lines):
     def pipe(self, data, *arguments, code=0, env=None):
-        result = subprocess.run([support.PROGRAM, *arguments], input=data, cwd=self.folder, timeout=60 * support.PATIENCE,
+        result = subprocess.run([support.PROGRAM, *arguments], input=data, cwd=self.folder,
+                                timeout=60 * support.PATIENCE,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=support.environment_with(env))
         self.assertEqual(result.returncode, code, result.stderr.decode())
         return result
@@ -651,7 +671,8 @@ class Pipes(Lines):
         result = self.pipe(b"", "migrate", "jsonl:-", "x.db", code=2)
         self.assertIn(b"stdin: a table needs at least one column", result.stderr)
         self.pipe(b"", "migrate", "--state", "s1", "jsonl:-", "jsonl:out")
-        result = self.pipe(gzip.compress(b'{"a":1}\n' * 1000)[:-12], "migrate", "--state", "s2", "jsonl:-", "y.db", code=3)
+        result = self.pipe(gzip.compress(b'{"a":1}\n' * 1000)[:-12], "migrate", "--state", "s2", "jsonl:-", "y.db",
+                           code=3)
         self.assertIn(b"ends too early", result.stderr)
 
     def test_standard_output(self):
@@ -681,13 +702,16 @@ class Pipes(Lines):
 
     def test_a_reader_that_goes_away(self):
         make_types(self.path("a.db"))
-        process = subprocess.run("%s migrate --include child --chunk-rows 20 a.db jsonl:- 2>err | head -c 10" % support.PROGRAM,
+        process = subprocess.run("%s migrate --include child --chunk-rows 20 a.db jsonl:- 2>err | head -c 10"
+                                 % support.PROGRAM,
                                  shell=True, cwd=self.folder, stdout=subprocess.PIPE, timeout=60 * support.PATIENCE)
         self.assertEqual(len(process.stdout), 10)
 
 
 class NestedOfText(support.TestCase):
-    """`cast: map` and `cast: list`: what a text of JSON says, as it is; what says another thing, or nothing, is rejected."""
+    """
+    `cast: map` and `cast: list`: what a text of JSON says, as it is; what says another thing, or nothing, is rejected.
+    """
     TEXTS = ['{"a": [1, 2.50, null, "x"], "b": {}}', "[1]", "no", None, "[]", '"text"', '{"a": 1, "a": 2}']
     PLAN = """transhume: 1
 source: sqlite:%s
@@ -710,7 +734,8 @@ tables:
         return self.run_program("migrate", "--plan", plan, "--state", "state-" + target.split(":")[1], code=code)
 
     def test_each(self):
-        for kind, wanted in (("map", {1: json.loads(self.TEXTS[0]), 4: None, 7: {"$map": [["a", 1], ["a", 2]]}}), ("list", {2: [1], 4: None, 5: []})):
+        for kind, wanted in (("map", {1: json.loads(self.TEXTS[0]), 4: None, 7: {"$map": [["a", 1], ["a", 2]]}}),
+                             ("list", {2: [1], 4: None, 5: []})):
             with self.subTest(kind):
                 self.run_cast(kind, "jsonl:out-" + kind)
                 self.validate_copy("--plan", kind + ".yaml", state="state-out-" + kind)
@@ -725,8 +750,10 @@ tables:
 
     def test_as_items(self):
         self.run_cast("map", "dynamodb-json:items", "{ partition: id }")
-        found = {int(item["id"]["N"]): item.get("j") for item in support.read_dynamodb_json(self.path("items"))["things"]}
-        self.assertEqual(found, {1: {"M": {"a": {"L": [{"N": "1"}, {"N": "2.5"}, {"NULL": True}, {"S": "x"}]}, "b": {"M": {}}}}, 4: None})
+        found = {int(item["id"]["N"]): item.get("j")
+                 for item in support.read_dynamodb_json(self.path("items"))["things"]}
+        self.assertEqual(found, {1: {"M": {"a": {"L": [{"N": "1"}, {"N": "2.5"}, {"NULL": True}, {"S": "x"}]},
+                                           "b": {"M": {}}}}, 4: None})
 
     def test_columns_hold_none(self):
         for target in ("sqlite:c.db", "csv:c"):
@@ -742,7 +769,8 @@ class LookedAt(large_values.LookedAt):
     def make(self, rows, bytes_too=True):
         support.make_sqlite(self.path("big.db"), "CREATE TABLE big (id INTEGER PRIMARY KEY, t TEXT, b BLOB)")
         with sqlite3.connect(self.path("big.db")) as db:
-            db.executemany("INSERT INTO big VALUES (?, ?, ?)", ((number, text, text.encode() if text and bytes_too else None) for number, text in rows))
+            db.executemany("INSERT INTO big VALUES (?, ?, ?)",
+                           ((number, text, text.encode() if text and bytes_too else None) for number, text in rows))
         db.close()
 
     def test_casts_and_expressions(self):
@@ -751,7 +779,10 @@ class LookedAt(large_values.LookedAt):
         self.run_program("validate", "--level", "full", "--plan", "plan.yaml")
 
     def test_beyond_the_bound(self):
-        """Neither in nor out because of its size without a word; what only carries it goes on, and so do values that come whole."""
+        """
+        Neither in nor out because of its size without a word; what only carries it goes on, and so do values that come
+        whole.
+        """
         self.make([(1, "x" * self.BOUND), (2, "x" * (self.BOUND + 1)), (3, "x")], bytes_too=False)
         slices = ("", "?slice=512MiB")
         for slice_bytes in slices:
@@ -767,7 +798,8 @@ tables:
 """ % (slice_bytes, folder))
                 state = "state" + folder
                 self.run_program("migrate", "--plan", "plan.yaml", "--jobs", "1", "--state", state, code=1)
-                ids = {table: sorted(record["id"] for record in read_records(self.path(folder, table))) for table in ("among", "others", "cut")}
+                ids = {table: sorted(record["id"] for record in read_records(self.path(folder, table)))
+                       for table in ("among", "others", "cut")}
                 self.assertEqual(ids, {"among": [1], "others": [3], "cut": [1, 3]})
                 found = rejects(self.path(state))
                 self.assertEqual(sorted(reject["entity"] for reject in found), ["among", "cut", "others"])
@@ -787,7 +819,8 @@ tables:
         self.run_program("migrate", "--plan", "plan.yaml", code=1)
         self.assertEqual([record["t"] for record in read_records(self.path("out", "t"))], ["x"])
         (reject,) = rejects(self.path(".transhume"))
-        self.assertIn("a value of %d bytes is too large here: %d bytes at most" % (self.BOUND + 1, self.BOUND), reject["reason"])
+        self.assertIn("a value of %d bytes is too large here: %d bytes at most" % (self.BOUND + 1, self.BOUND),
+                      reject["reason"])
 
     def test_memory(self):
         """What is made of many of them is not in memory at once."""

@@ -1,6 +1,8 @@
-"""One large value among the changes of a large transaction: following holds it as few times as it can, and applies all of it.
+"""One large value among the changes of a large transaction: following holds it as few times as it can, and applies all
+of it.
 
-docs/guarantees.md says how much memory that takes: 64 MiB and twice the value; libpq keeps a buffer as large on either side.
+docs/guarantees.md says how much memory that takes: 64 MiB and twice the value; libpq keeps a buffer as large on either
+side.
 """
 import contextlib
 import os
@@ -24,10 +26,13 @@ class LargeChanges(large_values.Measured):
     def write_sqlite(self):
         with contextlib.closing(sqlite3.connect(self.path("source.db"))) as db, db:
             db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
-                       "INSERT INTO big SELECT i, CASE WHEN i = %d THEN hex(zeroblob(%d)) ELSE 'value ' || i END FROM n" % (ROWS, ROWS // 2, VALUE_BYTES // 2))
+                       "INSERT INTO big SELECT i, CASE WHEN i = %d THEN hex(zeroblob(%d)) ELSE 'value ' || i END FROM n"
+                       % (ROWS, ROWS // 2, VALUE_BYTES // 2))
 
     def write_postgres(self, server, name):
-        server.psql(name, "INSERT INTO big SELECT i, CASE WHEN i = %d THEN repeat('0', %d) ELSE 'value ' || i END FROM generate_series(1, %d) i" % (ROWS // 2, VALUE_BYTES, ROWS))
+        server.psql(name,
+                    "INSERT INTO big SELECT i, CASE WHEN i = %d THEN repeat('0', %d) ELSE 'value ' || i END FROM "
+                    "generate_series(1, %d) i" % (ROWS // 2, VALUE_BYTES, ROWS))
 
     def follow(self, source, target, write, bound_mib):
         self.run_program("migrate", "--quiet", "--follow", "--catch-up", source, target)
@@ -65,7 +70,8 @@ class LargeChanges(large_values.Measured):
         server = postgres.for_class(type(self), settings=postgres.FOLLOWED)
         source = server.database()
         server.psql(source, self.DEFINITION)
-        self.follow(server.uri(source), "sqlite:target.db", lambda: self.write_postgres(server, source), BASE_MIB + 2 * VALUE_MIB + LIBPQ_MIB)
+        self.follow(server.uri(source), "sqlite:target.db", lambda: self.write_postgres(server, source),
+                    BASE_MIB + 2 * VALUE_MIB + LIBPQ_MIB)
         self.assert_arrived()
 
 

@@ -1,4 +1,5 @@
-"""Whole migrations by accounts that have just what `check --rights-for` prints, on both sides, and changes of schemas by accounts with
+"""Whole migrations by accounts that have just what `check --rights-for` prints, on both sides, and changes of schemas
+by accounts with
 just what docs/security.md says. What check prints for a plain copy is what stands there, too."""
 import http.server
 import json
@@ -32,7 +33,8 @@ def documented(title, renamed):
         text = file.read()
     section = text.split("\n### %s\n" % title, 1)[1].split("\n### ", 1)[0].split("\n## ", 1)[0]
     found = []
-    for use, side, _, statement in re.findall(r"^\| ([^|]+) \| (source|target|database) \| (`{1,2}) ?((?:[^|\\]|\\.)+?) ?\3 \|$", section, re.M):
+    for use, side, _, statement in re.findall(r"^\| ([^|]+) \| (source|target|database) \| (`{1,2}) "
+                                              r"?((?:[^|\\]|\\.)+?) ?\3 \|$", section, re.M):
         statement = statement.replace("\\|", "|")
         for old, new in renamed.items():
             statement = re.sub(r"(?<!\w)%s(?!\w)" % re.escape(old), lambda _, new=new: new, statement)
@@ -43,13 +45,15 @@ def documented(title, renamed):
 class Migrated:
     """What holds for each database. `perform` runs a statement as the administrator, `plain` are the account's URIs."""
     COPY, ROLLBACK, FOLLOW, CUT_OVER = "copy", "rollback", "follow", "cut-over"
-    MIGRATION = "CREATE TABLE made (id int PRIMARY KEY); ALTER TABLE orders ADD COLUMN note varchar(9); CREATE INDEX noted ON orders (note);"
+    MIGRATION = ("CREATE TABLE made (id int PRIMARY KEY); ALTER TABLE orders ADD COLUMN note varchar(9); "
+                 "CREATE INDEX noted ON orders (note);")
     CHANGE = ("operations:\n  - add_column: { table: customers, column: { name: w, type: int }, up: u + 1 }\n"
               "  - alter_column: { table: customers, column: u, type: bigint, up: u, down: u }\n")
 
     def asked(self, *options):
         """What an account needs, as check says it to the administrator."""
-        out = json.loads(self.run_program("check", "--json", "--rights-for", self.account, *options, self.uri(self.source), self.uri(self.target)).out)
+        out = json.loads(self.run_program("check", "--json", "--rights-for", self.account, *options,
+                                          self.uri(self.source), self.uri(self.target)).out)
         return out["rights_for"]
 
     def grant(self, rights, *uses):
@@ -127,7 +131,8 @@ class Migrated:
         self.run_program("finish", "--confirm")
 
     def grant_documented(self, use):
-        statements = [statement for what, side, statement in documented(self.TITLE, self.names()) if (what, side) == (use, "database")]
+        statements = [statement for what, side, statement in documented(self.TITLE, self.names())
+                      if (what, side) == (use, "database")]
         self.assertNotEqual(statements, [])
         for statement in statements:
             self.perform(self.source, statement)
@@ -154,8 +159,10 @@ class Migrated:
 
     def test_the_docs_say_the_same(self):
         rights = self.asked("--follow")
-        said = {(side, statement["text"].rstrip(";").replace("\\_", "_")) for side in rights for statement in rights[side]}
-        written = {(side, statement) for use, side, statement in documented(self.TITLE, self.names()) if side != "database"}
+        said = {(side, statement["text"].rstrip(";").replace("\\_", "_")) for side in rights
+                for statement in rights[side]}
+        written = {(side, statement) for use, side, statement in documented(self.TITLE, self.names())
+                   if side != "database"}
         self.assertEqual(said, written)
 
 
@@ -175,7 +182,8 @@ class Postgres(Migrated, support.TestCase):
         self.account, self.owner = "mover_" + self.source, "app_" + self.source
         self.perform("postgres", "CREATE ROLE %s LOGIN; CREATE ROLE %s LOGIN" % (self.account, self.owner))
         for name in (self.source, self.target):
-            self.perform("postgres", "REVOKE ALL ON DATABASE %s FROM PUBLIC; GRANT CONNECT, CREATE ON DATABASE %s TO %s" % (name, name, self.owner))
+            self.perform("postgres", "REVOKE ALL ON DATABASE %s FROM PUBLIC; GRANT CONNECT, CREATE ON DATABASE %s TO %s"
+                         % (name, name, self.owner))
             self.perform(name, "REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO %s" % self.owner)
         self.make_tables(self.source)
         self.perform(self.source, "SET ROLE %s; CREATE VIEW v AS SELECT * FROM customers" % self.owner)
@@ -183,15 +191,18 @@ class Postgres(Migrated, support.TestCase):
         self.fill(self.source, 50, 0)
 
     def make_trigger(self, name):
-        self.perform(name, "SET ROLE %s; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        self.perform(name,
+                     "SET ROLE %s; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
                      "CREATE TRIGGER stamp BEFORE UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION f()" % self.owner)
 
     def test_check_names_each_that_is_lacking(self):
         for left in range(7):
-            self.perform("postgres", "DROP OWNED BY %s; DROP ROLE %s; CREATE ROLE %s LOGIN" % (3 * (self.account,)) if left == 0 else "SELECT 1")
+            self.perform("postgres", "DROP OWNED BY %s; DROP ROLE %s; CREATE ROLE %s LOGIN" % (3 * (self.account,))
+                         if left == 0 else "SELECT 1")
             for name in (self.source, self.target):
                 self.perform(name, "DROP OWNED BY %s" % self.account)
-            rights = [(side, statement["text"]) for side, statements in self.asked().items() for statement in statements if statement["for"] == self.COPY]
+            rights = [(side, statement["text"]) for side, statements in self.asked().items() for statement in statements
+                      if statement["for"] == self.COPY]
             if left >= len(rights):
                 break
             for number, (side, text) in enumerate(rights):
@@ -199,7 +210,9 @@ class Postgres(Migrated, support.TestCase):
                     self.perform(self.source if side == "source" else self.target, text)
             result = support.transhume("check", *self.plain(), cwd=self.folder)
             what = re.match(r"GRANT (\w+)", rights[left][1]).group(1)
-            self.assertRegex(" ".join((result.out + result.err).split()), r"GRANT %s\b.* ON (\w+ )?\S+ TO [^ ]?%s|GRANT %s ON SEQUENCE" % (what, self.account, what), rights[left])
+            self.assertRegex(" ".join((result.out + result.err).split()),
+                             r"GRANT %s\b.* ON (\w+ )?\S+ TO [^ ]?%s|GRANT %s ON SEQUENCE" % (what, self.account, what),
+                             rights[left])
         self.assertEqual(left, 6)
 
     def names(self):
@@ -219,11 +232,15 @@ class Postgres(Migrated, support.TestCase):
                      "CREATE TABLE orders (id int PRIMARY KEY, pid int REFERENCES customers)" % self.owner)
 
     def fill(self, name, count, value):
-        self.perform(name, "INSERT INTO customers SELECT i, %d FROM generate_series(1, %d) i; INSERT INTO orders SELECT id, id FROM customers;"
+        self.perform(name,
+                     "INSERT INTO customers SELECT i, %d FROM generate_series(1, %d) i; INSERT INTO orders SELECT id, "
+                     "id FROM customers;"
                      "SELECT setval('customers_id_seq', %d)" % (value, count, count))
 
     def change(self, name):
-        self.perform(name, "SET ROLE %s; INSERT INTO customers (u) VALUES (7); UPDATE customers SET u = 9 WHERE id = 3; DELETE FROM orders WHERE id = 4" % self.owner)
+        self.perform(name,
+                     "SET ROLE %s; INSERT INTO customers (u) VALUES (7); UPDATE customers SET u = 9 WHERE id = 3; "
+                     "DELETE FROM orders WHERE id = 4" % self.owner)
 
     def count(self, name, table):
         return int(self.perform(name, "SELECT count(*) FROM %s" % table)[0][0])
@@ -252,7 +269,8 @@ class Mariadb(Migrated, support.TestCase):
         self.account = "m_%s@127.0.0.1" % self.source
         self.quoted = "'m_%s'@'127.0.0.1'" % self.source
         self.perform("mysql", "CREATE USER %s" % self.quoted)
-        self.addCleanup(self.perform, "mysql", "DROP USER %s; SET GLOBAL log_bin_trust_function_creators = OFF" % self.quoted)
+        self.addCleanup(self.perform, "mysql", "DROP USER %s; SET GLOBAL log_bin_trust_function_creators = OFF"
+                        % self.quoted)
         self.make_tables(self.source)
         self.perform(self.source, "CREATE VIEW v AS SELECT * FROM customers; "
                                   "CREATE FUNCTION f(a int) RETURNS int DETERMINISTIC RETURN a;"
@@ -270,17 +288,22 @@ class Mariadb(Migrated, support.TestCase):
         near = ["axbzzc`d%s" % number, "ex%s" % number]
         quoted = {name: "`%s`" % name.replace("`", "``") for name in names + near}
         for name in names + near:
-            self.perform("", "CREATE DATABASE %s; CREATE TABLE %s.t (id int PRIMARY KEY); CREATE TABLE %s.k (v int); INSERT INTO %s.t VALUES (1)" % ((quoted[name],) * 4))
+            self.perform("",
+                         "CREATE DATABASE %s; CREATE TABLE %s.t (id int PRIMARY KEY); CREATE TABLE %s.k (v int); "
+                         "INSERT INTO %s.t VALUES (1)" % ((quoted[name],) * 4))
             self.addCleanup(self.perform, "", "DROP DATABASE IF EXISTS %s" % quoted[name])
         self.perform("", "DROP TABLE %s.t; DROP TABLE %s.k" % (quoted[names[1]], quoted[names[1]]))
         self.source, self.target = (urllib.parse.quote(name, safe="") for name in names)
         for statements in self.asked("--follow").values():
             for statement in statements:
                 self.perform("", statement["text"])
-        self.run_program("migrate", *(self.server.uri(name).replace("root@", self.account.partition("@")[0] + "@") for name in (self.source, self.target)))
+        self.run_program("migrate", *(self.server.uri(name).replace("root@", self.account.partition("@")[0] + "@")
+                                      for name in (self.source, self.target)))
         for name in names + near:
-            said = subprocess.run(["mariadb", "--no-defaults", "-u" + self.account.partition("@")[0], "-h127.0.0.1", "-P%d" % self.server.port,
-                                   "-e", "SELECT * FROM %s.t" % quoted[name]], capture_output=True, text=True, check=False)
+            said = subprocess.run(["mariadb", "--no-defaults", "-u" + self.account.partition("@")[0], "-h127.0.0.1",
+                                   "-P%d" % self.server.port,
+                                   "-e", "SELECT * FROM %s.t" % quoted[name]], capture_output=True, text=True,
+                                  check=False)
             self.assertEqual("denied" in said.stderr, name in near, said)
 
     def test_what_is_granted_more_hides_nothing(self):
@@ -295,9 +318,11 @@ class Mariadb(Migrated, support.TestCase):
             hinted = re.findall(r"GRANT [^:]*? ON `test[^.]*`\.\* TO \S+", " ".join((result.out + result.err).split()))
             self.assertTrue(hinted, result.out + result.err)
             said[place] = {name for statement in asked + hinted for name in re.findall(r"ON (`[^.]*`)\.\*", statement)}
-            self.perform("", "; ".join(statement.rstrip(";") for statement in (hinted if place == "bare" else asked + hinted)))
+            self.perform("", "; ".join(statement.rstrip(";") for statement in (hinted if place == "bare"
+                                                                               else asked + hinted)))
             self.run_program("migrate", "--state", self.path(place), *self.plain(), code=0)
-            self.perform("", "REVOKE ALL, GRANT OPTION FROM %s; DROP DATABASE %s; CREATE DATABASE %s" % (self.quoted, self.target, self.target))
+            self.perform("", "REVOKE ALL, GRANT OPTION FROM %s; DROP DATABASE %s; CREATE DATABASE %s" % (self.quoted,
+                self.target, self.target))
         self.assertEqual(said["bare"], {"`%s`" % name for name in (self.source, self.target)})
         self.assertEqual(said["escaped"], {name.replace("_", r"\_") for name in said["bare"]})
 
@@ -314,13 +339,18 @@ class Mariadb(Migrated, support.TestCase):
         return self.server.ask(name, statement)
 
     def make_tables(self, name):
-        self.perform(name, "CREATE TABLE customers (id int PRIMARY KEY AUTO_INCREMENT, u int); CREATE TABLE orders (id int PRIMARY KEY, pid int, FOREIGN KEY (pid) REFERENCES customers (id))")
+        self.perform(name,
+                     "CREATE TABLE customers (id int PRIMARY KEY AUTO_INCREMENT, u int); "
+                     "CREATE TABLE orders (id int PRIMARY KEY, pid int, FOREIGN KEY (pid) REFERENCES customers (id))")
 
     def fill(self, name, count, value):
-        self.perform(name, "INSERT INTO customers VALUES %s; INSERT INTO orders SELECT id, id FROM customers" % ", ".join("(%d, %d)" % (i, value) for i in range(1, count + 1)))
+        self.perform(name, "INSERT INTO customers VALUES %s; INSERT INTO orders SELECT id, id FROM customers"
+                     % ", ".join("(%d, %d)" % (i, value) for i in range(1, count + 1)))
 
     def change(self, name):
-        self.perform(name, "INSERT INTO customers (u) VALUES (7); UPDATE customers SET u = 9 WHERE id = 3; DELETE FROM orders WHERE id = 4")
+        self.perform(name,
+                     "INSERT INTO customers (u) VALUES (7); UPDATE customers SET u = 9 WHERE id = 3; "
+                     "DELETE FROM orders WHERE id = 4")
 
     def count(self, name, table):
         return int(self.perform(name, "SELECT count(*) FROM %s" % table)[0][0])
@@ -345,7 +375,8 @@ class Crossed(support.TestCase):
     def setUp(self):
         super().setUp()
         self.left, self.right = self.postgres.database(), self.mariadb.database()
-        self.postgres.psql("postgres", "CREATE ROLE m_%s LOGIN; REVOKE ALL ON DATABASE %s FROM PUBLIC" % (self.left, self.left))
+        self.postgres.psql("postgres", "CREATE ROLE m_%s LOGIN; REVOKE ALL ON DATABASE %s FROM PUBLIC" % (self.left,
+            self.left))
         self.postgres.psql(self.left, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
         self.account = "m_%s@127.0.0.1" % self.left
         self.mariadb.ask("mysql", "CREATE USER 'm_%s'@'127.0.0.1'" % self.left)
@@ -353,26 +384,35 @@ class Crossed(support.TestCase):
         self.uris = {"postgres": self.postgres.uri(self.left), "mariadb": self.mariadb.uri(self.right)}
 
     def migrate(self, source, target, *options):
-        perform = {"postgres": lambda text: self.postgres.psql(self.left, text), "mariadb": lambda text: self.mariadb.ask("mysql", text)}
+        perform = {"postgres": lambda text: self.postgres.psql(self.left, text),
+                   "mariadb": lambda text: self.mariadb.ask("mysql", text)}
         for side, name in (("source", source), ("target", target)):   # the accounts are not called alike
             account = self.account if name == "mariadb" else self.account.split("@", maxsplit=1)[0]
-            out = json.loads(self.run_program("check", "--json", "--rights-for", account, *options, self.uris[source], self.uris[target]).out)
+            out = json.loads(self.run_program("check", "--json", "--rights-for", account, *options, self.uris[source],
+                                              self.uris[target]).out)
             for statement in out["rights_for"][side]:
                 perform[name](statement["text"])
-        plain = {name: uri.replace("postgres@", "m_%s@" % self.left).replace("root@", "m_%s@" % self.left) for name, uri in self.uris.items()}
+        plain = {name: uri.replace("postgres@", "m_%s@" % self.left).replace("root@", "m_%s@" % self.left)
+                 for name, uri in self.uris.items()}
         self.run_program("migrate", *options, plain[source], plain[target])
         self.run_program("validate", "--level", "hash")
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
 
     def test_into_mariadb(self):
-        self.postgres.psql(self.left, "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a); INSERT INTO a VALUES (1, 'x'); INSERT INTO b VALUES (1, 1)")
+        self.postgres.psql(self.left,
+                           "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, "
+                           "a int REFERENCES a); INSERT INTO a VALUES (1, 'x'); INSERT INTO b VALUES (1, 1)")
         self.migrate("postgres", "mariadb")
 
     def test_into_postgres_with_some_tables_left_out(self):
-        self.mariadb.ask(self.right, "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY); INSERT INTO a VALUES (1, 'x')")
+        self.mariadb.ask(self.right,
+                         "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY); "
+                         "CREATE TABLE c (id int PRIMARY KEY); INSERT INTO a VALUES (1, 'x')")
         self.migrate("mariadb", "postgres", "--include", "a", "--include", "b")   # what it may not read it does not see
-        out = json.loads(self.run_program("check", "--json", "--rights-for", self.account, "--include", "a", "--include", "b", self.uris["mariadb"], self.uris["postgres"]).out)
-        self.assertFalse([line for line in out["rights_for"]["source"] if ".*" in line["text"] and "SELECT" in line["text"]], out["rights_for"])
+        out = json.loads(self.run_program("check", "--json", "--rights-for", self.account, "--include", "a",
+                                          "--include", "b", self.uris["mariadb"], self.uris["postgres"]).out)
+        self.assertFalse([line for line in out["rights_for"]["source"] if ".*" in line["text"]
+                          and "SELECT" in line["text"]], out["rights_for"])
 
 
 class Cassandra(support.TestCase):
@@ -381,8 +421,11 @@ class Cassandra(support.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = AuthorizingCassandra(settings={"authenticator": "PasswordAuthenticator", "authorizer": "CassandraAuthorizer", "role_manager": "CassandraRoleManager",
-                                                    "permissions_validity_in_ms": 0, "roles_validity_in_ms": 0, "credentials_validity_in_ms": 0})
+        cls.server = AuthorizingCassandra(settings={"authenticator": "PasswordAuthenticator",
+                                                    "authorizer": "CassandraAuthorizer",
+                                                    "role_manager": "CassandraRoleManager",
+                                                    "permissions_validity_in_ms": 0, "roles_validity_in_ms": 0,
+                                                    "credentials_validity_in_ms": 0})
         cls.addClassCleanup(cls.server.stop)
 
     def setUp(self):
@@ -408,7 +451,8 @@ class Cassandra(support.TestCase):
         return {"shop": self.source, "store": self.target, "mover": self.account}
 
     def asked(self):
-        return json.loads(self.run_program("check", "--json", "--rights-for", self.account, self.uri(self.source), self.uri(self.target)).out)["rights_for"]
+        return json.loads(self.run_program("check", "--json", "--rights-for", self.account, self.uri(self.source),
+                                           self.uri(self.target)).out)["rights_for"]
 
     def test_a_copy_is_made_and_taken_back(self):
         self.assertIn(support.transhume("check", *self.plain(), cwd=self.folder).code, (2, 3))
@@ -419,14 +463,16 @@ class Cassandra(support.TestCase):
         self.run_program("validate", "--level", "hash", *self.plain())
         self.assertEqual(self.ask("SELECT count(*) FROM orders", self.target), [(50,)])
         self.run_program("rollback", "--run", self.run_id(), "--confirm", self.plain()[1])
-        self.assertEqual(self.ask("SELECT table_name FROM system_schema.tables WHERE keyspace_name = '%s'" % self.target), [])
+        self.assertEqual(self.ask("SELECT table_name FROM system_schema.tables WHERE keyspace_name = '%s'"
+                                  % self.target), [])
 
     def test_a_keyspace_that_is_made(self):
         """Nothing can be granted on it before; who makes it may do all there."""
         self.target = "new_" + self.source
         self.addCleanup(self.ask, "DROP KEYSPACE IF EXISTS %s" % self.target)
         made = self.uri(self.target) + "?create=true"
-        said = json.loads(self.run_program("check", "--json", "--rights-for", self.account, self.uri(self.source), made).out)["rights_for"]
+        said = json.loads(self.run_program("check", "--json", "--rights-for", self.account, self.uri(self.source),
+                                           made).out)["rights_for"]
         for side in said.values():
             for statement in side:
                 self.ask(statement["text"].rstrip(";"))
@@ -439,15 +485,18 @@ class Cassandra(support.TestCase):
             if what == "schema up":
                 self.ask(statement)
         os.makedirs(self.path("migrations"))
-        self.write("migrations/001_note.cql", "CREATE TABLE made (id int PRIMARY KEY);\nALTER TABLE orders ADD note text;\n")
+        self.write("migrations/001_note.cql",
+                   "CREATE TABLE made (id int PRIMARY KEY);\nALTER TABLE orders ADD note text;\n")
         self.run_program("schema", "up", self.plain()[0])
-        self.write("migrations/002_w.change.yaml", "operations:\n  - add_column: { table: customers, column: { name: w, type: int } }\n")
+        self.write("migrations/002_w.change.yaml",
+                   "operations:\n  - add_column: { table: customers, column: { name: w, type: int } }\n")
         self.run_program("change", "run", self.path("migrations", "002_w.change.yaml"), self.plain()[0], "--confirm")
 
     def test_the_docs_say_the_same(self):
         rights = self.asked()
         said = {(side, statement["text"].rstrip(";")) for side in rights for statement in rights[side]}
-        self.assertEqual(said, {(side, statement) for _, side, statement in documented("Cassandra", self.names()) if side != "database"})
+        self.assertEqual(said, {(side, statement) for _, side, statement in documented("Cassandra", self.names())
+                                if side != "database"})
 
 
 class AuthorizingCassandra(cassandra_server.Server):
@@ -461,7 +510,8 @@ class AuthorizingCassandra(cassandra_server.Server):
             deadline = time.monotonic() + self.READY_S
             while self.connection is None:
                 profile = ExecutionProfile(request_timeout=60, row_factory=tuple_factory)
-                cluster = Cluster(["127.0.0.1"], port=self.port, protocol_version=4, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+                cluster = Cluster(["127.0.0.1"], port=self.port, protocol_version=4,
+                                  execution_profiles={EXEC_PROFILE_DEFAULT: profile},
                                   auth_provider=PlainTextAuthProvider("cassandra", "cassandra"))
                 try:
                     self.connection = cluster.connect()
@@ -491,7 +541,8 @@ class Redis(support.TestCase):
 
     def test_a_copy_is_made_and_taken_back(self):
         first, second = self.server.database(), self.server.database()
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE a (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO a VALUES (1, 'x'), (2, 'y')")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE a (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO a VALUES (1, 'x'), (2, 'y')")
         self.run_program("migrate", "sqlite:source.db", self.user("target", first))
         self.run_program("validate", "--level", "hash", "sqlite:source.db", self.user("target", first))
         self.run_program("migrate", "--state", "second", self.user("source", first), self.user("target", second))
@@ -510,7 +561,8 @@ class Guard(http.server.ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def allows(self, action, tables):
-        statements = [statement for policy in self.policies for statement in policy["Statement"] if "dynamodb:" + action in statement["Action"]]
+        statements = [statement for policy in self.policies for statement in policy["Statement"]
+                      if "dynamodb:" + action in statement["Action"]]
         named = {arn.rsplit("table/", 1)[-1] for statement in statements for arn in statement["Resource"]}
         return "*" in named or (bool(tables) and named.issuperset(tables))
 
@@ -521,10 +573,14 @@ class GuardRequest(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         action, asked = self.headers["X-Amz-Target"].split(".")[1], json.loads(body)
-        tables = {name.rsplit("table/", 1)[-1] for name in (asked.get("TableName"), asked.get("ResourceArn")) if name} | set(asked.get("RequestItems", {}))
-        status, answer = 400, json.dumps({"__type": "com.amazon.coral.service#AccessDeniedException", "Message": "not authorized: %s on %s" % (action, sorted(tables))}).encode()
+        tables = {name.rsplit("table/", 1)[-1] for name in (asked.get("TableName"), asked.get("ResourceArn"))
+                  if name} | set(asked.get("RequestItems", {}))
+        status, answer = 400, json.dumps({"__type": "com.amazon.coral.service#AccessDeniedException",
+                                          "Message": "not authorized: %s on %s" % (action, sorted(tables))}).encode()
         if self.server.allows(action, tables):
-            request = urllib.request.Request(self.server.behind, body, {name: value for name, value in self.headers.items() if name.lower() not in ("host", "content-length", "connection")})
+            request = urllib.request.Request(self.server.behind, body,
+                                             {name: value for name, value in self.headers.items()
+                                              if name.lower() not in ("host", "content-length", "connection")})
             try:
                 with urllib.request.urlopen(request, timeout=60) as found:
                     status, answer = found.status, found.read()
@@ -563,7 +619,9 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.assertNotEqual(guard.refused, [])
 
     def test_a_copy_is_made_and_taken_back(self):
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE things (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'x'), (2, 'y')")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE things (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'x'), "
+                            "(2, 'y')")
         guard, uri = self.guarded(*self.policy("target", "sqlite:source.db", self.uri()))
         self.run_aws("migrate", "sqlite:source.db", uri)
         self.run_aws("validate", "--level", "hash", "sqlite:source.db", uri)
@@ -571,7 +629,9 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.assertEqual((guard.refused, items.tables(self.client)), ([], []))
 
     def test_a_whole_copy_is_read(self):
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE things (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'x'), (2, 'y')")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE things (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'x'), "
+                            "(2, 'y')")
         self.run_aws("migrate", "--state", "first", "sqlite:source.db", self.uri())
         guard, uri = self.guarded(*self.policy("source", self.uri(), "dynamodb-json:out"))
         self.run_aws("migrate", uri, "dynamodb-json:out")
@@ -579,8 +639,10 @@ class Dynamodb(dynamodb_case.DynamodbCase):
 
     def test_a_database_without_tables(self):
         """No statement of a policy is for nothing, which would be refused."""
-        for side, uris in (("source", (self.uri(), "dynamodb-json:out")), ("target", ("dynamodb-json:none", self.uri()))):
+        for side, uris in (("source", (self.uri(), "dynamodb-json:out")),
+                           ("target", ("dynamodb-json:none", self.uri()))):
             os.makedirs(self.path("none"), exist_ok=True)
-            result = support.transhume("check", "--json", "--rights-for", "mover", *uris, cwd=self.folder, env=servers.aws_environment(self.folder))
+            result = support.transhume("check", "--json", "--rights-for", "mover", *uris, cwd=self.folder,
+                                       env=servers.aws_environment(self.folder))
             for statement in json.loads(result.out)["rights_for"][side]:
                 self.assertNotIn([], [part["Resource"] for part in json.loads(statement["text"])["Statement"]])

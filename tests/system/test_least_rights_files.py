@@ -1,4 +1,7 @@
-"""Files and folders: what an account of least rights needs of them is what `check --rights-for` prints, and what is open for reading alone can be read."""
+"""
+Files and folders: what an account of least rights needs of them is what `check --rights-for` prints, and what is open
+for reading alone can be read.
+"""
 import json
 import os
 import pwd
@@ -61,7 +64,9 @@ class FilesCase(TestCase):
             found[kind] = "%s:%s/out" % (kind, os.path.join(self.data, kind))
             self.run_program("migrate", "--state", kind, "sqlite:" + path, found[kind])
             self.run_program("finish", "--state", kind, "--confirm")
-        for name, text in (("orders.csv", ORDERS), ("shop.sql", "CREATE TABLE t (id integer PRIMARY KEY);\nINSERT INTO t VALUES (1);\n")):
+        for name, text in (("orders.csv", ORDERS), ("shop.sql",
+                                                    "CREATE TABLE t (id integer PRIMARY KEY);\nINSERT INTO t "
+                                                    "VALUES (1);\n")):
             os.mkdir(os.path.join(self.data, name + ".d"))
             with open(os.path.join(self.data, name + ".d", name), "w", encoding="ascii") as file:
                 file.write(text)
@@ -89,11 +94,15 @@ class FilesCase(TestCase):
         return place
 
     def asked(self, side, *arguments, use=None):
-        said = json.loads(self.run_program("check", "--json", "--rights-for", self.account, *arguments).out)["rights_for"][side]
+        said = json.loads(self.run_program("check", "--json", "--rights-for", self.account,
+                                           *arguments).out)["rights_for"][side]
         return [statement["text"] for statement in said if use in (None, statement["for"])]
 
     def apply(self, commands):
-        """Access lists need a program, and a file system, that are not everywhere: the others' bits of the mode stand in for the account's."""
+        """
+        Access lists need a program, and a file system, that are not everywhere: the others' bits of the mode stand in
+        for the account's.
+        """
         for command in commands:
             words = shlex.split(command)
             if words[0] == "install":
@@ -102,7 +111,8 @@ class FilesCase(TestCase):
             self.assertEqual((words[0], words[-2]), ("setfacl", "--"), command)
             kind, account, bits = words[words.index("-m") + 1].split(":")
             self.assertEqual((kind, account), ("u", self.account), command)
-            subprocess.run(["chmod", *(["-R"] if "-R" in words else []), "o=" + bits.replace("-", ""), words[-1]], check=True)
+            subprocess.run(["chmod", *(["-R"] if "-R" in words else []), "o=" + bits.replace("-", ""), words[-1]],
+                           check=True)
 
     def perform(self, *arguments, code=0):
         result = self.run_unprivileged(self.work, *arguments, program=os.path.join(self.top, "program"))
@@ -133,7 +143,8 @@ class Sources(FilesCase):
         self.assertEqual(self.listing(), before)
 
     def listing(self):
-        return sorted(os.path.join(folder, name) for folder, names, files in os.walk(self.data) for name in names + files)
+        return sorted(os.path.join(folder, name) for folder, names, files in os.walk(self.data)
+                      for name in names + files)
 
     def test_what_is_closed_is_opened_by_what_is_printed(self):
         sources = self.sources()
@@ -141,9 +152,11 @@ class Sources(FilesCase):
             with self.subTest(kind=kind):
                 self.close()
                 refused = self.perform("migrate", "--state", "r%d" % number, uri, "sqlite:r%d.db" % number, code=2)
-                self.assertEqual(len([line for line in refused.err.splitlines() if line.startswith("error:")]), 1, refused.err)
+                self.assertEqual(len([line for line in refused.err.splitlines() if line.startswith("error:")]), 1,
+                                 refused.err)
                 commands = self.asked("source", "--state", "c%d" % number, uri, "sqlite:c.db")
-                self.assertFalse([command for command in commands if "w" in shlex.split(command)[-3].rsplit(":", 1)[1]], commands)
+                self.assertFalse([command for command in commands if "w" in shlex.split(command)[-3].rsplit(":", 1)[1]],
+                                 commands)
                 self.apply(commands)
                 self.perform("migrate", "--state", "s%d" % number, uri, "sqlite:%d.db" % number)
 
@@ -161,7 +174,8 @@ class Sources(FilesCase):
         path = self.shop()
         self.close(0o755, 0o640)
         self.account = "mover-of-the-test"
-        self.assertEqual(self.asked("source", "sqlite:" + path, "sqlite:c.db"), ["setfacl -m u:mover-of-the-test:r-- -- '%s'" % path])
+        self.assertEqual(self.asked("source", "sqlite:" + path, "sqlite:c.db"),
+                         ["setfacl -m u:mover-of-the-test:r-- -- '%s'" % path])
 
     def test_the_owner_and_the_group(self):
         path = self.shop()
@@ -210,7 +224,8 @@ class Wal(FilesCase):
 class Targets(FilesCase):
     def targets(self):
         kinds = ["sqlite", "csv", "jsonl", "parquet", "arrow"] + (["duckdb"] if self.library() else [])
-        return {kind: "%s:%s/%s/shop%s" % (kind, self.data, kind, {"sqlite": ".db", "duckdb": ".duckdb"}.get(kind, "")) for kind in kinds}
+        return {kind: "%s:%s/%s/shop%s" % (kind, self.data, kind, {"sqlite": ".db", "duckdb": ".duckdb"}.get(kind, ""))
+                for kind in kinds}
 
     def test_what_is_made_and_taken_back(self):
         source = "sqlite:" + self.shop()
@@ -270,7 +285,9 @@ class Targets(FilesCase):
         self.close(0o755, 0o644)
         os.mkdir(os.path.join(self.work, "migrations"), 0o755)
         for name, text in (("001_a.sql", "CREATE TABLE made (id INTEGER PRIMARY KEY);"),
-                           ("002_w.change.yaml", "operations:\n  - add_column: { table: customers, column: { name: w, type: INTEGER }, up: u + 1 }\n")):
+                           ("002_w.change.yaml",
+                            "operations:\n  - add_column: { table: customers, column: { name: w, type: INTEGER }, "
+                            "up: u + 1 }\n")):
             with open(os.path.join(self.work, "migrations", name), "w", encoding="utf-8") as file:
                 file.write(text)
             os.chown(file.name, NOBODY, NOBODY)

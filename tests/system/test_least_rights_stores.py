@@ -1,5 +1,7 @@
-"""Whole migrations by accounts that have just the role or the policy that `check --rights-for` prints: Elasticsearch, which keeps to roles itself; MongoDB's
-protocol behind a guard that does, as the server that can be had here knows no roles of one's own; and buckets of a store that keeps to policies."""
+"""Whole migrations by accounts that have just the role or the policy that `check --rights-for` prints: Elasticsearch,
+which keeps to roles itself; MongoDB's
+protocol behind a guard that does, as the server that can be had here knows no roles of one's own; and buckets of a
+store that keeps to policies."""
 import json
 import os
 import re
@@ -29,7 +31,8 @@ class StoreCase(support.TestCase):
 
     def rights(self, side, *arguments):
         """What an account needs on that side, as check says it to the administrator."""
-        said = json.loads(self.run_program("check", "--json", "--rights-for", "mover", *arguments).out)["rights_for"][side]
+        said = json.loads(self.run_program("check", "--json", "--rights-for", "mover",
+                                           *arguments).out)["rights_for"][side]
         self.assertTrue(said)
         return [statement["text"] for statement in said]
 
@@ -80,13 +83,15 @@ class Documents:
         self.run_program("finish", "--confirm", self.wide())
         self.execute("UPDATE customers SET u = 7 WHERE id < 9; DELETE FROM orders WHERE id = 4")
         self.allow("target", "--existing", self.EXISTING, "sqlite:shop.db", self.wide())
-        self.run_program("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", "--state", "second", "sqlite:shop.db", self.narrow())
+        self.run_program("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", "--state", "second",
+                         "sqlite:shop.db", self.narrow())
         self.assertEqual(self.count("orders"), 49)
 
     def test_changes_are_followed(self):
         self.allow("target", "--follow", self.shop(), self.wide())
         self.run_program("migrate", "--follow", "--catch-up", "sqlite:shop.db", self.narrow())
-        self.execute("INSERT INTO customers VALUES (51, 7); UPDATE customers SET u = 9 WHERE id = 3; DELETE FROM orders WHERE id = 4; ALTER TABLE customers ADD COLUMN note TEXT")
+        self.execute("INSERT INTO customers VALUES (51, 7); UPDATE customers SET u = 9 WHERE id = 3; "
+                     "DELETE FROM orders WHERE id = 4; ALTER TABLE customers ADD COLUMN note TEXT")
         self.execute("UPDATE customers SET note = 'x' WHERE id = 5")
         self.run_program("follow", "--catch-up", self.shop(), self.narrow())
         self.assertEqual((self.count("customers"), self.count("orders")), (51, 49))
@@ -101,7 +106,8 @@ class Documents:
         self.run_program("check", self.narrow(), "jsonl:out")
         self.run_program("migrate", self.narrow(), "jsonl:out")
         self.run_program("validate", "--level", "hash", self.narrow(), "jsonl:out")
-        self.assertEqual(sum(len(support.read_lines(self.path("out", "orders", name))) for name in os.listdir(self.path("out", "orders"))), 50)
+        self.assertEqual(sum(len(support.read_lines(self.path("out", "orders", name)))
+                             for name in os.listdir(self.path("out", "orders"))), 50)
 
 
 class Elasticsearch(Documents, StoreCase):
@@ -162,10 +168,14 @@ class Elasticsearch(Documents, StoreCase):
     def test_an_alias_is_switched_and_switched_back(self):
         options = "?alias=%snow-{table}" % self.prefix
         for version in ("v1-", "v2-"):
-            self.allow("target", self.shop(version + "shop.db"), self.wide(prefix=self.prefix + version, options=options))
-            self.run_program("migrate", "--state", version, "sqlite:%sshop.db" % version, self.narrow(prefix=self.prefix + version, options=options))
-            self.assertEqual(list(self.server.ask("GET", "/%snow-orders" % self.prefix)), [self.prefix + version + "orders"])
-        self.run_program("rollback", "--state", "v2-", "--run", self.run_id("v2-"), "--confirm", self.narrow(prefix=self.prefix + "v2-", options=options))
+            self.allow("target", self.shop(version + "shop.db"),
+                       self.wide(prefix=self.prefix + version, options=options))
+            self.run_program("migrate", "--state", version, "sqlite:%sshop.db" % version,
+                             self.narrow(prefix=self.prefix + version, options=options))
+            self.assertEqual(list(self.server.ask("GET", "/%snow-orders" % self.prefix)),
+                             [self.prefix + version + "orders"])
+        self.run_program("rollback", "--state", "v2-", "--run", self.run_id("v2-"), "--confirm",
+                         self.narrow(prefix=self.prefix + "v2-", options=options))
         self.assertEqual(list(self.server.ask("GET", "/%snow-orders" % self.prefix)), [self.prefix + "v1-orders"])
 
     # --- what the docs say
@@ -191,20 +201,25 @@ class Elasticsearch(Documents, StoreCase):
     def test_a_schema_is_migrated_and_changed(self):
         """With what the docs say."""
         said = self.documented()
-        cluster, indexes = ([name for who in ("target", "schema, change") for name in said[who][place]] for place in (0, 1))
-        self.put_role(self.account + "_schema", {"cluster": cluster, "indices": [{"names": [self.prefix + "*"], "privileges": indexes}]})
+        cluster, indexes = ([name for who in ("target", "schema, change") for name in said[who][place]]
+                            for place in (0, 1))
+        self.put_role(self.account + "_schema", {"cluster": cluster,
+                                                 "indices": [{"names": [self.prefix + "*"], "privileges": indexes}]})
         os.makedirs(self.path("migrations"))
-        self.write("migrations/001_things.up.http", 'PUT /${prefix}things\n\n{"mappings": {"properties": {"name": {"type": "keyword"}}}}\n\n'
+        self.write("migrations/001_things.up.http",
+                   'PUT /${prefix}things\n\n{"mappings": {"properties": {"name": {"type": "keyword"}}}}\n\n'
                                                     'PUT /${prefix}things/_doc/1?refresh=true\n\n{"name": "x"}\n')
         self.write("migrations/001_things.down.http", "DELETE /${prefix}things\n")
         self.run_program("schema", "up", self.narrow())
         self.run_program("schema", "status", self.narrow())
         self.assertEqual(self.count("things"), 1)
-        self.write("migrations/002_w.change.yaml", "operations:\n  - add_column: { table: things, column: { name: w, type: long } }\n")
+        self.write("migrations/002_w.change.yaml",
+                   "operations:\n  - add_column: { table: things, column: { name: w, type: long } }\n")
         file = self.path("migrations", "002_w.change.yaml")
         self.run_program("change", "check", file, self.narrow())
         self.run_program("change", "run", file, self.narrow(), "--confirm")
-        self.assertIn("w", self.server.ask("GET", "/%sthings" % self.prefix)[self.prefix + "things"]["mappings"]["properties"])
+        self.assertIn("w", self.server.ask("GET", "/%sthings" % self.prefix)[self.prefix
+                                                                             + "things"]["mappings"]["properties"])
 
 
 class OpenSearch(StoreCase):
@@ -219,9 +234,11 @@ class OpenSearch(StoreCase):
         prefix = self.server.database()
         self.run_program("migrate", "--state", "first", self.shop(), self.server.uri(prefix))
         for side, arguments, indexes in (("source", (self.server.uri(prefix), "jsonl:out"), {"customers", "orders"}),
-                                         ("target", (self.shop(), self.server.uri(prefix + "new-")), {"new-customers", "new-orders", "new-transhume-ledger"})):
+                                         ("target", (self.shop(), self.server.uri(prefix + "new-")),
+                                          {"new-customers", "new-orders", "new-transhume-ledger"})):
             role, mapping = (text.split("\n", 1) for text in self.rights(side, *arguments))
-            self.assertEqual((role[0], mapping[0]), ("PUT /_plugins/_security/api/roles/mover_" + side, "PUT /_plugins/_security/api/rolesmapping/mover_" + side))
+            self.assertEqual((role[0], mapping[0]), ("PUT /_plugins/_security/api/roles/mover_" + side,
+                                                     "PUT /_plugins/_security/api/rolesmapping/mover_" + side))
             self.assertEqual(json.loads(mapping[1]), {"users": ["mover"]})
             said = json.loads(role[1])
             self.assertEqual(set(said), {"cluster_permissions", "index_permissions"})
@@ -236,20 +253,26 @@ class OpenSearch(StoreCase):
         self.assertEqual(head, "PUT /_plugins/_security/api/roles/a%2Fb%20%22c_target")
 
     def odd(self):
-        said = json.loads(self.run_program("check", "--json", "--rights-for", 'a/b "c', self.shop(), self.server.uri(self.server.database())).out)["rights_for"]["target"]
+        said = json.loads(self.run_program("check", "--json", "--rights-for", 'a/b "c', self.shop(),
+                                           self.server.uri(self.server.database())).out)["rights_for"]["target"]
         self.assertEqual(json.loads(said[1]["text"].split("\n", 1)[1]), {"users": ['a/b "c']})
         return [statement["text"] for statement in said]
 
 
-# What MongoDB asks of whom for a command (https://www.mongodb.com/docs/manual/reference/privilege-actions/), and what everybody may.
-ASKED = {"find": "find", "aggregate": "find", "count": "find", "distinct": "find", "insert": "insert", "update": "update", "delete": "remove", "create": "createCollection",
-         "drop": "dropCollection", "createIndexes": "createIndex", "dropIndexes": "dropIndex", "listIndexes": "listIndexes", "listCollections": "listCollections",
+# What MongoDB asks of whom for a command (https://www.mongodb.com/docs/manual/reference/privilege-actions/), and what
+# everybody may.
+ASKED = {"find": "find", "aggregate": "find", "count": "find", "distinct": "find", "insert": "insert",
+         "update": "update", "delete": "remove", "create": "createCollection",
+         "drop": "dropCollection", "createIndexes": "createIndex", "dropIndexes": "dropIndex",
+         "listIndexes": "listIndexes", "listCollections": "listCollections",
          "collStats": "collStats", "collMod": "collMod", "renameCollection": "renameCollectionSameDB"}
 FREE = {"hello", "isMaster", "ismaster", "buildInfo", "buildinfo", "ping", "getMore", "killCursors", "endSessions"}
 # The server's own roles (https://www.mongodb.com/docs/manual/reference/built-in-roles/), as far as they matter here.
 BUILT_IN = {"read": {"find", "listCollections", "listIndexes", "collStats", "dbStats"}}
-BUILT_IN["readWrite"] = BUILT_IN["read"] | {"insert", "update", "remove", "createCollection", "dropCollection", "createIndex", "dropIndex", "renameCollectionSameDB"}
-BUILT_IN["dbAdmin"] = {"collMod", "collStats", "createCollection", "createIndex", "dropCollection", "dropIndex", "listCollections", "listIndexes", "renameCollectionSameDB"}
+BUILT_IN["readWrite"] = BUILT_IN["read"] | {"insert", "update", "remove", "createCollection", "dropCollection",
+                                            "createIndex", "dropIndex", "renameCollectionSameDB"}
+BUILT_IN["dbAdmin"] = {"collMod", "collStats", "createCollection", "createIndex", "dropCollection", "dropIndex",
+                       "listCollections", "listIndexes", "renameCollectionSameDB"}
 
 
 class MongodbGuard(BsonProxy):
@@ -279,27 +302,33 @@ class MongodbGuard(BsonProxy):
         name = next(iter(command))
         if name in FREE:
             return []
-        action, database, collection = ASKED.get(name, name), command["$db"], command[name] if isinstance(command[name], str) else ""
+        action, database, collection = ASKED.get(name, name), command["$db"], command[name] if isinstance(command[name],
+            str) else ""
         if name == "renameCollection":
             database, _, collection = collection.partition(".")
-        upserts = name == "update" and any(update.get("upsert") for update in command.get("updates", beside.get("updates", [])))
+        upserts = name == "update" and any(update.get("upsert")
+                                           for update in command.get("updates", beside.get("updates", [])))
         stages = {stage for part in command.get("pipeline", []) for stage in part}
-        writes = [("insert", database, ""), ("remove", database, ""), ("update", database, "")] if stages & {"$merge", "$out"} else []
+        writes = [("insert", database, ""), ("remove", database, ""), ("update", database, "")] if stages & {"$merge",
+            "$out"} else []
         return [(action, database, collection)] + ([("insert", database, collection)] if upserts else []) + writes
 
     def allows(self, need):
         action, database, collection = need
-        return any(action in privilege["actions"] and privilege["resource"]["db"] == database and privilege["resource"]["collection"] in ("", collection)
+        return any(action in privilege["actions"] and privilege["resource"]["db"] == database
+                   and privilege["resource"]["collection"] in ("", collection)
                    for privilege in self.privileges)
 
     def strike(self, message):
         found = self.documents(message)
         command = next(documents[0] for name, documents in found if name is None)
-        lacking = [need for need in self.needs(command, {name: documents for name, documents in found if name}) if not self.allows(need)]
+        lacking = [need for need in self.needs(command, {name: documents for name, documents in found if name})
+                   if not self.allows(need)]
         if not lacking:
             return None
         self.refused.append(lacking[0])
-        return None, {"ok": 0.0, "code": 13, "codeName": "Unauthorized", "errmsg": "not authorized on %s to execute command" % lacking[0][1]}, None, False
+        return None, {"ok": 0.0, "code": 13, "codeName": "Unauthorized",
+                      "errmsg": "not authorized on %s to execute command" % lacking[0][1]}, None, False
 
 
 class Mongodb(Documents, StoreCase):
@@ -332,15 +361,19 @@ class Mongodb(Documents, StoreCase):
         role, granted = self.rights(side, *arguments)
         database, text = re.fullmatch(r'db\.getSiblingDB\("(.*?)"\)\.createRole\((.*)\)', role, re.S).groups()
         made = json.loads(text)
-        self.assertEqual((made["role"], made["roles"], {privilege["resource"]["db"] for privilege in made["privileges"]}), ("mover_" + side, [], {database}))
-        self.assertEqual(granted, 'db.getSiblingDB("%s").grantRolesToUser("mover", [{"role": "mover_%s", "db": "%s"}])' % (database, side, database))
+        self.assertEqual((made["role"], made["roles"], {privilege["resource"]["db"]
+                                                        for privilege in made["privileges"]}),
+                         ("mover_" + side, [], {database}))
+        self.assertEqual(granted, 'db.getSiblingDB("%s").grantRolesToUser("mover", [{"role": "mover_%s", "db": "%s"}])'
+                         % (database, side, database))
         self.guard.privileges += made["privileges"]
 
     def count(self, table):
         return self.server.client()[self.name][table].count_documents({})
 
     def tables(self):
-        return {name for name in self.server.client()[self.name].list_collection_names() if not name.startswith("_transhume")}
+        return {name for name in self.server.client()[self.name].list_collection_names()
+                if not name.startswith("_transhume")}
 
     def test_between_two_databases(self):
         other = self.server.database()
@@ -354,7 +387,8 @@ class Mongodb(Documents, StoreCase):
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
 
     def test_who_knows_the_user(self):
-        self.assertIn('db.getSiblingDB("admin").grantRolesToUser("mover"', self.rights("target", self.shop(), self.wide() + "?authSource=admin")[1])
+        self.assertIn('db.getSiblingDB("admin").grantRolesToUser("mover"',
+                      self.rights("target", self.shop(), self.wide() + "?authSource=admin")[1])
 
     def test_a_schema_is_migrated_and_changed(self):
         """By the server's own roles, as the docs say."""
@@ -362,14 +396,19 @@ class Mongodb(Documents, StoreCase):
             line = re.search(r"^\| `schema`, `change` \|.*$", file.read(), re.M).group()
         roles = [name for name in re.findall("`([a-zA-Z]+)`", line) if name in BUILT_IN]
         self.assertEqual(roles, ["readWrite", "dbAdmin"])
-        self.guard.privileges = [{"resource": {"db": self.name, "collection": ""}, "actions": BUILT_IN[role]} for role in roles]
+        self.guard.privileges = [{"resource": {"db": self.name, "collection": ""}, "actions": BUILT_IN[role]}
+                                 for role in roles]
         os.makedirs(self.path("migrations"))
-        self.write("migrations/001_things.up.mongo.json", '[{"create": "things"}, {"insert": "things", "documents": [{"_id": 1, "name": "x"}]}, '
-                                                          '{"createIndexes": "things", "indexes": [{"key": {"name": 1}, "name": "named"}]}]')
+        self.write("migrations/001_things.up.mongo.json",
+                   '[{"create": "things"}, {"insert": "things", "documents": [{"_id": 1, "name": "x"}]}, '
+                                                          '{"createIndexes": "things", "indexes": [{"key": {"name": '
+                                                          '1}, "name": "named"}]}]')
         self.run_program("schema", "up", self.narrow())
         self.run_program("schema", "status", self.narrow())
-        self.write("migrations/002_w.change.yaml", "operations:\n  - add_column: { table: things, column: { name: w, type: string }, up: \"$name\" }\n"
-                                                   "  - set_table: { table: things, options: { validator: '{\"name\": {\"$type\": \"string\"}}' } }\n"
+        self.write("migrations/002_w.change.yaml",
+                   "operations:\n  - add_column: { table: things, column: { name: w, type: string }, up: \"$name\" }\n"
+                                                   "  - set_table: { table: things, "
+                                                   "options: { validator: '{\"name\": {\"$type\": \"string\"}}' } }\n"
                                                    "  - drop_index: { table: things, name: named }\n")
         file = self.path("migrations", "002_w.change.yaml")
         self.run_program("change", "check", file, self.narrow())
@@ -380,7 +419,9 @@ class Mongodb(Documents, StoreCase):
 
 
 class Buckets(StoreCase):
-    """The policies before a store that obeys them: a policy of a bucket is that of an account with the account in it."""
+    """
+    The policies before a store that obeys them: a policy of a bucket is that of an account with the account in it.
+    """
 
     @classmethod
     def setUpClass(cls):
@@ -396,8 +437,10 @@ class Buckets(StoreCase):
         self.account = "mover" + self.bucket.replace("-", "")
         self.environment = servers.aws_environment(self.folder)
         self.mover = dict(self.environment, AWS_ACCESS_KEY_ID=self.account, AWS_SECRET_ACCESS_KEY="secret-of-it")
-        subprocess.run([self.server.path, "admin", "--access", servers.ACCESS_KEY_ID, "--secret", servers.SECRET_ACCESS_KEY, "--endpoint-url", self.server.endpoint, "--region",
-                        servers.REGION, "create-user", "--access", self.account, "--secret", "secret-of-it", "--role", "user"], check=True, capture_output=True)
+        subprocess.run([self.server.path, "admin", "--access", servers.ACCESS_KEY_ID, "--secret",
+                        servers.SECRET_ACCESS_KEY, "--endpoint-url", self.server.endpoint, "--region",
+                        servers.REGION, "create-user", "--access", self.account, "--secret", "secret-of-it", "--role",
+                        "user"], check=True, capture_output=True)
 
     def uri(self, kind="csv", prefix="out"):
         return "%s:s3://%s/%s?endpoint=%s" % (kind, self.bucket, prefix, self.server.endpoint)
@@ -408,7 +451,8 @@ class Buckets(StoreCase):
 
     def allow(self, *policies):
         statements = [statement for text in policies for statement in json.loads(text)["Statement"]]
-        policy = {"Version": "2012-10-17", "Statement": [{**statement, "Principal": {"AWS": [self.account]}} for statement in statements]}
+        policy = {"Version": "2012-10-17", "Statement": [{**statement, "Principal": {"AWS": [self.account]}}
+                                                         for statement in statements]}
         self.client.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(policy))
 
     def keys(self):
@@ -417,14 +461,16 @@ class Buckets(StoreCase):
     def test_what_a_policy_does_not_allow_is_refused(self):
         self.assertIn("permission", self.run_program("migrate", self.shop(), self.uri(), env=self.mover, code=2).err)
         self.allow(*self.rights("target", self.shop(), self.uri(prefix="other")))
-        self.assertIn(support.transhume("migrate", self.shop(), self.uri(), cwd=self.folder, env=self.mover).code, (2, 3))
+        self.assertIn(support.transhume("migrate", self.shop(), self.uri(), cwd=self.folder, env=self.mover).code,
+                      (2, 3))
         self.assertEqual(self.keys(), [])
 
     def test_a_copy_is_made_and_taken_back(self):
         policies = self.rights("target", self.shop(), self.uri())
         self.allow(*policies)
         self.run_program("check", self.shop(), self.uri(), env=self.mover)
-        process = self.stopped_at("engine.chunk_started:stop:2", "migrate", self.shop(), self.uri(), may_end=True, env=self.mover)
+        process = self.stopped_at("engine.chunk_started:stop:2", "migrate", self.shop(), self.uri(), may_end=True,
+                                  env=self.mover)
         self.end(process)
         self.run_program("resume", env=self.mover)
         self.run_program("validate", "--level", "hash", env=self.mover)
@@ -432,7 +478,9 @@ class Buckets(StoreCase):
         self.assertEqual(self.keys(), [])
 
     def test_what_is_large_comes_in_parts(self):
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE wide (id INTEGER PRIMARY KEY, v BLOB); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 24)"
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE wide (id INTEGER PRIMARY KEY, v BLOB); WITH RECURSIVE n(i) AS (SELECT 1 "
+                            "UNION ALL SELECT i + 1 FROM n WHERE i < 24)"
                             " INSERT INTO wide SELECT i, randomblob(1000000) FROM n")
         self.allow(*self.rights("target", "sqlite:shop.db", self.uri("jsonl")))
         self.run_program("migrate", "sqlite:shop.db", self.uri("jsonl"), env=self.mover)
@@ -442,13 +490,16 @@ class Buckets(StoreCase):
     def test_a_source_is_read(self):
         self.run_program("migrate", "--state", "first", self.shop(), self.uri(), env=self.environment)
         self.client.put_object(Bucket=self.bucket, Key="one/orders.csv", Body=b"id,v\n1,x\n")
-        self.client.put_object(Bucket=self.bucket, Key="one/shop.sql", Body=b"CREATE TABLE t (id integer PRIMARY KEY);\nINSERT INTO t VALUES (1);\n")
-        for number, (uri, count) in enumerate(((self.uri(), 2), (self.uri(prefix="one/orders.csv"), 1), (self.uri("dump", "one/shop.sql") + "&dialect=sqlite", 1))):
+        self.client.put_object(Bucket=self.bucket, Key="one/shop.sql",
+                               Body=b"CREATE TABLE t (id integer PRIMARY KEY);\nINSERT INTO t VALUES (1);\n")
+        for number, (uri, count) in enumerate(((self.uri(), 2), (self.uri(prefix="one/orders.csv"), 1),
+                                               (self.uri("dump", "one/shop.sql") + "&dialect=sqlite", 1))):
             with self.subTest(uri=uri):
                 target = "sqlite:%d.db" % number
                 self.allow(*self.rights("source", uri, target))
                 self.run_program("migrate", "--state", "s%d" % number, uri, target, env=self.mover)
                 with sqlite3.connect(self.path("%d.db" % number)) as db:
-                    self.assertEqual(db.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'").fetchone(), (count,))
+                    self.assertEqual(db.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT "
+                                                "LIKE '\\_%' ESCAPE '\\'").fetchone(), (count,))
                 db.close()
 

@@ -18,14 +18,17 @@ BOUND_MIB = 128
 
 class LedgerSizes(large_values.Measured):
     def refuses(self, uri, ask):
-        support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c "
+        support.make_sqlite(self.path("s.db"),
+                            "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE c(i) AS (SELECT 1 UNION "
+                            "ALL SELECT i + 1 FROM c "
                                                "WHERE i < 1000) INSERT INTO t SELECT i, 'v' FROM c")
         stopped = support.transhume("migrate", "sqlite:s.db", uri, "-q", "--chunk-rows", "100", cwd=self.folder,
                                     env={"TRANSHUME_FAILPOINT": "engine.after_commit:error:3"})
         self.assert_code(stopped, 3)
         known = 10
         for count in (CHUNKS, 999_999_999):
-            ask("UPDATE _transhume_ledger SET value = replace(value, '\"chunks\":%d,', '\"chunks\":%d,') WHERE name LIKE 'run/%%/head'" % (known, count))
+            ask("UPDATE _transhume_ledger SET value = replace(value, '\"chunks\":%d,', "
+                "'\"chunks\":%d,') WHERE name LIKE 'run/%%/head'" % (known, count))
             known = count
             for command in (("resume",), ("validate",), ("rollback", "--run", self.run_id(), "--dry-run"), ("report",)):
                 with self.subTest(count=count, command=command):

@@ -50,7 +50,8 @@ class LimitsTestCase(refusals.TestCase):
         """Made once for all tests of the class."""
         made = os.path.join(self.made, "flat%d.db" % columns)
         if not os.path.exists(made):
-            subprocess.run([os.path.join(support.BUILD, "flatbench"), "--force", "--columns", str(columns), str(FLAT_ROWS), made], check=True)
+            subprocess.run([os.path.join(support.BUILD, "flatbench"), "--force", "--columns", str(columns),
+                            str(FLAT_ROWS), made], check=True)
         os.link(made, self.path("flat.db"))
 
     def totals(self, path, table="t"):
@@ -179,7 +180,8 @@ class Learning(LimitsTestCase):
         self.put("1.jsonl", b"".join(b'{"%05d%s":1}\n' % (i, b"k" * 8000) for i in range(20000)))
         self.assertIn("records=documents", self.measured("check", "jsonl:in", "jsonl:out", code=2)["err"])
         self.measured("migrate", "jsonl:in?records=documents", "jsonl:out")
-        self.assertEqual(sum(1 for part in glob.glob(self.path("out", "t", "*")) for _ in support.read_lines(part)), 20000)
+        self.assertEqual(sum(1 for part in glob.glob(self.path("out", "t", "*")) for _ in support.read_lines(part)),
+                         20000)
 
 
 class Joins(LimitsTestCase):
@@ -238,8 +240,9 @@ tables:
                 else:
                     pages += 1
                     if parent == 0:
-                        largest.append((int(item["page"]["N"]), [(float(row["M"]["amount"]["N"]), int(row["M"]["cid"]["N"]))
-                                                                 for row in item["rows"]["L"]]))
+                        largest.append((int(item["page"]["N"]),
+                                        [(float(row["M"]["amount"]["N"]), int(row["M"]["cid"]["N"]))
+                                         for row in item["rows"]["L"]]))
         self.assertEqual(set(counts), {-1})
         rows = [row for _, page in sorted(largest) for row in page]
         self.assertEqual(rows, sorted(rows, key=lambda row: (-row[0], row[1])))
@@ -284,7 +287,8 @@ class BigParents(LimitsTestCase):
         support.musicshop(self.path("shop.db"), "--big-playlist", BIG)
         self.migrate(code=0)
         db = sqlite3.connect(self.path("shop.db"))
-        big, count = db.execute("SELECT PlaylistId, count(*) n FROM PlaylistTrack GROUP BY 1 ORDER BY n DESC").fetchone()
+        big, count = db.execute(
+            "SELECT PlaylistId, count(*) n FROM PlaylistTrack GROUP BY 1 ORDER BY n DESC").fetchone()
         tracks = [t for t, in db.execute("SELECT TrackId FROM PlaylistTrack WHERE PlaylistId = ? ORDER BY 1", (big,))]
         milliseconds, = db.execute("SELECT sum(Milliseconds) FROM PlaylistTrack JOIN Track USING (TrackId)"
                                    " WHERE PlaylistId = ?", (big,)).fetchone()
@@ -539,7 +543,8 @@ class Refused(LimitsTestCase):
 
     def refused(self, server, value, column, policy):
         """`value` in each record but every five thousandth."""
-        script = ("CREATE TABLE t (id INTEGER PRIMARY KEY, v, n TEXT); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
+        script = ("CREATE TABLE t (id INTEGER PRIMARY KEY, v, n TEXT); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL "
+                  "SELECT i + 1 FROM c WHERE i < %d) "
                   "INSERT INTO t SELECT i, iif(i %% 5000 = 0, 1, %s), printf('%%080d', i) FROM c" % (self.ROWS, value))
         support.make_sqlite(self.path("source.db"), script)
         first = "postgres" if server is postgres else ""
@@ -550,7 +555,8 @@ class Refused(LimitsTestCase):
         for existing in ("append", "replace") if support.SOAK else (policy,):
             self.measured("migrate", "--existing", existing, "--jobs", 2, "--chunk-rows", self.ROWS, "--memory", "8MiB",
                           "--state", existing, "source.db", server.uri("refused"), code=1, bound_kib=48 << 10)
-            self.assertEqual(server.ask("refused", "SELECT count(*), sum(id) FROM t"), [[str(kept), str(5000 * kept * (kept + 1) // 2)]])
+            self.assertEqual(server.ask("refused", "SELECT count(*), sum(id) FROM t"),
+                             [[str(kept), str(5000 * kept * (kept + 1) // 2)]])
 
     def test_by_mysql(self):
         self.refused(mariadb, "9e999", "double", "append")

@@ -32,7 +32,8 @@ class LongStatement:
         self.server.ask(self.name, self.TABLE)
 
     def begin(self, uri, *options, source="herd.db"):
-        process = support.start("migrate", "--existing", "append", "--timeout", "2s", "--jobs", "1", *options, source, uri,
+        process = support.start("migrate", "--existing", "append", "--timeout", "2s", "--jobs", "1", *options, source,
+                                uri,
                                 cwd=self.folder)
         self.addCleanup(process.kill)
         return process
@@ -44,7 +45,8 @@ class LongStatement:
         self.assert_whole()
 
     def assert_whole(self):
-        self.assertEqual(self.server.ask(self.name, "SELECT count(*), count(DISTINCT wool) FROM herd"), [[str(ROWS)] * 2])
+        self.assertEqual(self.server.ask(self.name, "SELECT count(*), count(DISTINCT wool) FROM herd"),
+                         [[str(ROWS)] * 2])
 
     def test_what_is_sent_is_lost(self):
         """The server waits for the rest of the rows, and the kernel that took it from the program says nothing."""
@@ -94,7 +96,9 @@ class Postgres(LongStatement, support.TestCase):
     def stand_still(self, condition):
         """One row takes long, and so many bytes come behind it that no buffer holds them."""
         support.make_sqlite(self.path("herd.db"), "UPDATE herd SET wool = hex(zeroblob(30000000)) WHERE id = 25")
-        self.server.ask(self.name, "CREATE OR REPLACE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN %s; RETURN NEW; END'" % condition)
+        self.server.ask(self.name,
+                        "CREATE OR REPLACE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN %s; "
+                        "RETURN NEW; END'" % condition)
 
     def test_one_row_takes_longer_than_the_timeout(self):
         self.stand_still("IF NEW.id = 20 THEN PERFORM pg_sleep(8); END IF")
@@ -108,7 +112,9 @@ class Postgres(LongStatement, support.TestCase):
     def test_the_same_on_the_express_lane(self):
         self.stand_still("IF NEW.id = 20 THEN PERFORM pg_sleep(8); END IF")
         source = self.server.database()
-        self.server.ask(source, "CREATE TABLE herd(id bigint PRIMARY KEY, wool text); INSERT INTO herd SELECT i, i || repeat('wool', 100000) "
+        self.server.ask(source,
+                        "CREATE TABLE herd(id bigint PRIMARY KEY, wool text); INSERT INTO herd SELECT i, "
+                        "i || repeat('wool', 100000) "
                                 "FROM generate_series(1, %d) i" % ROWS)
         result = support.finish(self.begin(self.server.uri(self.name), source=self.server.uri(source)))
         self.assert_code(result, 0)
@@ -163,14 +169,19 @@ class MariaDb(LongStatement, support.TestCase):
 
 
 class Failover:
-    """Another server takes the place of the first behind one address; its sessions have the same numbers, and are somebody else's."""
+    """
+    Another server takes the place of the first behind one address; its sessions have the same numbers, and are somebody
+    else's.
+    """
     one_database_each = True
 
     MAINTENANCE = WORKING = SESSION = ""
     WORK = ""   # a statement that does
 
     def lose(self, begin, statement, meanwhile=lambda process: None):
-        """What came of the run whose session sleeps on the first server, while one of its number does that on the second."""
+        """
+        What came of the run whose session sleeps on the first server, while one of its number does that on the second.
+        """
         with StrikingProxy(self.first.port) as proxy:
             process = begin(proxy)
             self.wait_until("it works", lambda: self.working(self.first))
@@ -183,7 +194,8 @@ class Failover:
             proxy.upstream = self.second.port
             meanwhile(process)
             result = support.finish(process, time_limit=60 * support.PATIENCE)
-        self.assertEqual(self.second.ask(self.MAINTENANCE, self.SESSION % number), before, "a session of somebody else was struck")
+        self.assertEqual(self.second.ask(self.MAINTENANCE, self.SESSION % number), before,
+                         "a session of somebody else was struck")
         return result
 
     def working(self, server):
@@ -204,13 +216,15 @@ class Failover:
             session.send(statement)
 
     def begin_read(self, proxy):
-        self.first.ask(self.name, "CREATE TABLE herd (id int PRIMARY KEY, pad varchar(400)); INSERT INTO herd VALUES (1, 'x')")
+        self.first.ask(self.name,
+                       "CREATE TABLE herd (id int PRIMARY KEY, pad varchar(400)); INSERT INTO herd VALUES (1, 'x')")
         self.write("plan.yaml", self.PLAN % self.first.uri(self.name, via=proxy))
         return self.begun("--plan", "plan.yaml")
 
     def begin_write(self, proxy):
         self.first.ask(self.name, self.TABLE)
-        support.make_sqlite(self.path("herd.db"), "CREATE TABLE herd(id INTEGER PRIMARY KEY, wool TEXT); INSERT INTO herd VALUES (1, 'wool')")
+        support.make_sqlite(self.path("herd.db"),
+                            "CREATE TABLE herd(id INTEGER PRIMARY KEY, wool TEXT); INSERT INTO herd VALUES (1, 'wool')")
         return self.begun("--existing", "append", "herd.db", self.first.uri(self.name, via=proxy))
 
     def begun(self, *arguments):
@@ -276,13 +290,15 @@ class PostgresFailover(Failover, support.TestCase):
     NUMBER = "SELECT pg_backend_pid()"
     WORK = "SELECT pg_sleep(600)"
     TABLE = Postgres.TABLE.replace("0.03", "600")
-    PLAN = ("transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables:\n  slow:\n    key: id\n    entities:\n      one:\n"
+    PLAN = ("transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables:\n  slow:\n    key: id\n    entities:\n    "
+            "  one:\n"
             "        query: \"SELECT id, pad FROM herd, pg_sleep(600)\"\n")
     AHEAD = 25   # of what the second has done, the sessions of a run among it
 
     @classmethod
     def setUpClass(cls):
-        if subprocess.run(["unshare", "--pid", "--fork", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        if subprocess.run(["unshare", "--pid", "--fork", "true"], stderr=subprocess.DEVNULL,
+                          check=False).returncode != 0:
             raise unittest.SkipTest("who may not unshare --pid has no two servers whose sessions have the same numbers")
         cls.first, cls.second = (Apart.for_class(cls, settings={"autovacuum": "off"}) for _ in range(2))
 
@@ -304,14 +320,17 @@ class PostgresFailover(Failover, support.TestCase):
 class MariaDbReads(support.TestCase):
     """Rows that the server finds one by one: it sends nothing before it has 16 KiB of them."""
     ROWS = 100
-    PLAN = ("transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables:\n  slow:\n    key: id\n    entities:\n      one:\n"
+    PLAN = ("transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables:\n  slow:\n    key: id\n    entities:\n    "
+            "  one:\n"
             "        query: \"SELECT id, pad, SLEEP(0.1) AS s FROM herd\"\n")
 
     @classmethod
     def setUpClass(cls):
         cls.server = mariadb.for_class(cls, tls=True)
         cls.name = cls.server.database()
-        cls.server.ask(cls.name, "CREATE TABLE herd (id int PRIMARY KEY, pad varchar(400)); INSERT INTO herd SELECT seq, REPEAT('x', 400) "
+        cls.server.ask(cls.name,
+                       "CREATE TABLE herd (id int PRIMARY KEY, pad varchar(400)); INSERT INTO herd SELECT seq, "
+                       "REPEAT('x', 400) "
                                  "FROM seq_1_to_%d" % cls.ROWS)
 
     def begin(self, uri):
@@ -329,12 +348,14 @@ class MariaDbReads(support.TestCase):
                 self.assert_code(support.finish(self.begin(self.server.uri(self.name, "?sslmode=" + mode))), 0)
                 self.assertGreater(time.monotonic() - begun, self.ROWS * 0.1, "nothing was slow about it")
                 with support.open_sqlite(self.path("out.db")) as database:
-                    self.assertEqual(database.execute("SELECT count(*), count(DISTINCT id), sum(length(pad)) FROM slow").fetchall(),
+                    self.assertEqual(database.execute("SELECT count(*), count(DISTINCT id), "
+                                                      "sum(length(pad)) FROM slow").fetchall(),
                                      [(self.ROWS, self.ROWS, self.ROWS * 400)])
 
     def test_it_is_stopped_by_an_account_of_few_rights(self):
         """It sees no sessions but its own, and ends the statement that the server works on."""
-        self.server.ask("", "CREATE OR REPLACE USER few@'127.0.0.1'; GRANT SELECT ON `%s`.* TO few@'127.0.0.1'" % self.name)
+        self.server.ask("", "CREATE OR REPLACE USER few@'127.0.0.1'; GRANT SELECT ON `%s`.* TO few@'127.0.0.1'"
+                        % self.name)
         self.write("plan.yaml", self.PLAN.replace("0.1", "600") % self.server.uri(self.name).replace("root@", "few@"))
         process = support.start("migrate", "--plan", "plan.yaml", "--timeout", "2s", "--jobs", "1", cwd=self.folder)
         self.addCleanup(process.kill)
@@ -350,7 +371,9 @@ class MariaDbReads(support.TestCase):
         with StrikingProxy(self.server.port) as proxy:
             uri = self.server.uri(self.name, "?sslmode=disable", via=proxy)
             process = self.begin(uri)
-            self.wait_until("it reads", lambda: self.server.ask("mysql", "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'"))
+            self.wait_until("it reads", lambda: self.server.ask("mysql",
+                                                                "SELECT 1 FROM information_schema.PROCESSLIST WHERE "
+                                                                "STATE = 'User sleep'"))
             proxy.silence_all()
             result = support.finish(process, time_limit=60 * support.PATIENCE)
         self.assert_code(result, 3)

@@ -39,9 +39,12 @@ class Mask(support.TestCase):
         database.executescript(SOURCE)
         for number in range(1, 41):
             database.execute("INSERT INTO person VALUES(?, ?, ?, ?, ?, ?)",
-                             ("p%d@secret.test" % number, "Secret %d" % (number % 5), "+49 %06d" % number, "1970-01-%02d" % (number % 28 + 1), number, None if number % 2 else "secret"))
-            database.execute("INSERT INTO account VALUES(?, ?, ?)", (number * 1000, "p%d@secret.test" % (number % 7 + 1), number))
-            database.executemany("INSERT INTO entry(account, text) VALUES(?, ?)", [(number * 1000, "e%d" % part) for part in range(3)])
+                             ("p%d@secret.test" % number, "Secret %d" % (number % 5), "+49 %06d" % number,
+                              "1970-01-%02d" % (number % 28 + 1), number, None if number % 2 else "secret"))
+            database.execute("INSERT INTO account VALUES(?, ?, ?)",
+                             (number * 1000, "p%d@secret.test" % (number % 7 + 1), number))
+            database.executemany("INSERT INTO entry(account, text) VALUES(?, ?)",
+                                 [(number * 1000, "e%d" % part) for part in range(3)])
         database.commit()
         database.close()
 
@@ -59,18 +62,24 @@ class Mask(support.TestCase):
     def test_a_whole_database(self):
         self.migrate(HEAD % "sqlite:out.db")
         self.assertEqual(self.rows("SELECT count(*) FROM person"), [(40,)])
-        self.assertNotIn("secret", json.dumps(self.rows("SELECT * FROM person") + self.rows("SELECT * FROM account")).lower())
-        joined = "SELECT count(*), sum(total), count(DISTINCT owner) FROM account JOIN person ON owner = email JOIN entry ON entry.account = account.id"
+        self.assertNotIn("secret", json.dumps(self.rows("SELECT * FROM person")
+                                              + self.rows("SELECT * FROM account")).lower())
+        joined = ("SELECT count(*), sum(total), count(DISTINCT owner) FROM account JOIN person ON owner = email JOIN "
+                  "entry ON entry.account = account.id")
         self.assertEqual(self.rows(joined), self.rows(joined, "src.db"))
         self.assertEqual(self.rows("PRAGMA foreign_key_check"), [])
-        self.assertEqual(self.rows("SELECT count(DISTINCT name), sum(salary), count(note), min(born), max(born) FROM person"), [(5, 820, 20, "2000-01-01", "2000-01-01")])
+        self.assertEqual(self.rows("SELECT count(DISTINCT name), sum(salary), count(note), min(born), "
+                                   "max(born) FROM person"), [(5, 820, 20, "2000-01-01", "2000-01-01")])
         self.assertEqual(self.rows("SELECT DISTINCT note FROM person ORDER BY 1"), [(None,), ("***",)])
         self.assertEqual(self.rows("SELECT phone FROM person WHERE phone NOT LIKE '+** ****__'"), [])
-        self.assertEqual(self.rows("SELECT count(*) FROM account JOIN entry ON account.id = entry.account WHERE account.id = total * 1000"), [(0,)])
+        self.assertEqual(self.rows("SELECT count(*) FROM account JOIN entry ON account.id = entry.account WHERE "
+                                   "account.id = total * 1000"), [(0,)])
         self.run_program("validate", "--plan", "p.yaml", "--level", "full")
         self.run_program("validate", "--plan", "p.yaml", "--level", "hash")
-        kept = [self.path("out.db")] + [os.path.join(folder, name) for folder, _, names in os.walk(self.path(".transhume")) for name in names]
-        wanted = [b"@secret.test", b"k-0123456789"] + [base64.b64encode(b"x" * by + b"@secret.test")[4:12] for by in (1, 2, 3)]
+        kept = [self.path("out.db")] + [os.path.join(folder, name)
+                                        for folder, _, names in os.walk(self.path(".transhume")) for name in names]
+        wanted = [b"@secret.test", b"k-0123456789"] + [base64.b64encode(b"x" * by + b"@secret.test")[4:12]
+                                                       for by in (1, 2, 3)]
         for path in kept:   # the ledger is in the target
             with open(path, "rb") as file:
                 text = file.read()
@@ -97,13 +106,15 @@ class Mask(support.TestCase):
         self.assertEqual({record["Length"] for record in records}, {32})
         self.assertEqual(sum(item["total"] for record in records for item in record.get("Accounts") or ()), 820)
         self.assertNotIn("secret", json.dumps(records).lower())
-        self.assertEqual(sum(item["id"] == item["total"] * 1000 for record in records for item in record.get("Accounts") or ()), 0)
+        self.assertEqual(sum(item["id"] == item["total"] * 1000 for record in records for item in record.get("Accounts")
+                             or ()), 0)
         self.run_program("validate", "--plan", "p.yaml", "--level", "full")
 
     def test_killed_and_resumed_with_the_same_key(self):
         plan = HEAD % "sqlite:out.db" + "options: { chunk_rows: 5 }\n"
         self.write("p.yaml", plan)
-        self.run_program("migrate", "--plan", "p.yaml", code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:3"})
+        self.run_program("migrate", "--plan", "p.yaml", code=-9,
+                         env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:3"})
         self.write("key", "another")
         self.assertIn("plan", self.run_program("resume", code=5).err)
         self.write("key", "k-0123456789")
@@ -112,31 +123,42 @@ class Mask(support.TestCase):
         self.run_program("validate", "--plan", "p.yaml", "--level", "full")
 
     def test_what_is_refused(self):
-        columns = 'transhume: 1\nsource: sqlite:src.db\ntarget: sqlite:out.db\nmask: { key: "${file:key}", columns: { "%s": "%s" } }\n%s'
+        columns = ('transhume: 1\nsource: sqlite:src.db\ntarget: sqlite:out.db\nmask: { key: "${file:key}", '
+                   'columns: { "%s": "%s" } }\n%s')
         for column, mask, more, line in (
                 ("person.mail", "hash", "", "no column of the source is 'person.mail'"),
-                ("person.email", "redact", "", "person.email belongs to a key, and by 'redact' two of its values may become one"),
+                ("person.email", "redact", "",
+                 "person.email belongs to a key, and by 'redact' two of its values may become one"),
                 ("person.salary", "partial", "", "partial and fake are for texts"),
                 ("person.salary", "redact soon", "", "'soon' is no value of its kind"),
                 ("person.name", "fake animal", "", "'fake animal' is no mask"),
-                ("account.total", "hash", "tables: { q: { query: 'SELECT * FROM account', key: id } }", "is a query, whose columns can't be masked")):
+                ("account.total", "hash", "tables: { q: { query: 'SELECT * FROM account', key: id } }",
+                 "is a query, whose columns can't be masked")):
             self.assertIn(line, self.migrate(columns % (column, mask, more), code=2).err)
         both = (columns % ("person.email", "hash", "")).replace('"hash" }', '"hash", account.owner: "fake email" }')
-        self.assertIn("account.owner refers to person.email and is masked in another way", self.migrate(both, code=2).err)
-        self.assertIn("'hash' needs a key", self.migrate((columns % ("person.email", "hash", "")).replace('key: "${file:key}", ', ""), code=2).err)
-        self.assertIn("the key of masks stands in the plan", self.migrate((columns % ("person.email", "hash", "")).replace("${file:key}", "${KEY:-k}"), code=2).err)
-        self.assertIn("is no table", self.migrate(columns % ("person.name", "hash", "tables: { v: { from: seen, key: name } }"), code=2).err)
+        self.assertIn("account.owner refers to person.email and is masked in another way",
+                      self.migrate(both, code=2).err)
+        self.assertIn("'hash' needs a key", self.migrate((columns % ("person.email", "hash",
+                                                                     "")).replace('key: "${file:key}", ', ""),
+                                                         code=2).err)
+        self.assertIn("the key of masks stands in the plan", self.migrate((columns % ("person.email", "hash",
+            "")).replace("${file:key}", "${KEY:-k}"), code=2).err)
+        self.assertIn("is no table", self.migrate(columns % ("person.name", "hash",
+                                                             "tables: { v: { from: seen, key: name } }"), code=2).err)
         self.migrate((columns % ("person.email", "hash", "")).replace('key: "${file:key}", ', ""), code=2)
         told = self.run_program("migrate", "--plan", "p.yaml", "--follow", "--catch-up", code=2)
         self.assertIn("needs a key", told.err)
 
     # ---- shuffle
 
-    SHUFFLED = HEAD.replace("person.note: redact", "person.note: redact\n    person.salary: shuffle\n    account.total: shuffle\n    entry.text: shuffle")
+    SHUFFLED = HEAD.replace("person.note: redact",
+                            "person.note: redact\n    person.salary: shuffle\n    account.total: shuffle\n    "
+                            "entry.text: shuffle")
 
     def test_shuffled_values_are_those_that_were_there(self):
         self.migrate(self.SHUFFLED % "sqlite:out.db")
-        for statement in ("SELECT salary FROM person ORDER BY 1", "SELECT total FROM account ORDER BY 1", "SELECT text FROM entry ORDER BY 1"):
+        for statement in ("SELECT salary FROM person ORDER BY 1", "SELECT total FROM account ORDER BY 1",
+                          "SELECT text FROM entry ORDER BY 1"):
             self.assertEqual(self.rows(statement), self.rows(statement, "src.db"))
         rows = self.rows("SELECT id, text FROM entry ORDER BY id")
         self.assertNotEqual(rows, self.rows("SELECT id, text FROM entry ORDER BY id", "src.db"))
@@ -152,14 +174,17 @@ class Mask(support.TestCase):
             database.execute("CREATE TABLE pair(id INTEGER PRIMARY KEY, one INTEGER, other INTEGER)")
             database.executemany("INSERT INTO pair VALUES(?, ?, ?)", [(n, n, n) for n in range(1, 201)])
         database.close()
-        self.migrate((HEAD % "sqlite:out.db").replace("person.note: redact", "person.note: redact\n    pair.one: shuffle\n    pair.other: shuffle"))
+        self.migrate((HEAD % "sqlite:out.db").replace("person.note: redact",
+                                                      "person.note: redact\n    pair.one: shuffle\n    "
+                                                      "pair.other: shuffle"))
         self.assertLess(self.rows("SELECT count(*) FROM pair WHERE one = other")[0][0], 20)
         self.assertLess(self.rows("SELECT count(*) FROM pair WHERE one = id")[0][0], 20)
 
     def test_the_key_says_which_and_chunks_do_not(self):
         statement = "SELECT id, text FROM entry ORDER BY id"
         self.migrate(self.SHUFFLED % "sqlite:out.db")
-        killed = support.kill_at("engine.after_commit", 3, "migrate", "--plan", "p.yaml", "sqlite:src.db", "sqlite:two.db", "--state", "two",
+        killed = support.kill_at("engine.after_commit", 3, "migrate", "--plan", "p.yaml", "sqlite:src.db",
+                                 "sqlite:two.db", "--state", "two",
                                  "--chunk-rows", "20", cwd=self.folder)
         self.assert_code(killed, -9)
         self.run_program("resume", "--state", "two")
@@ -169,16 +194,21 @@ class Mask(support.TestCase):
         self.assertNotEqual(self.rows(statement), self.rows(statement, "three.db"))
 
     def test_what_can_not_be_shuffled(self):
-        columns = 'transhume: 1\nsource: sqlite:src.db\ntarget: sqlite:out.db\nmask: { key: "${file:key}", columns: { %s: shuffle } }\n%s\n'
+        columns = ('transhume: 1\nsource: sqlite:src.db\ntarget: sqlite:out.db\nmask: { key: "${file:key}", '
+                   'columns: { %s: shuffle } }\n%s\n')
         for column, more, line in (
                 ("person.email", "", "person.email belongs to a key"),
                 ("account.owner", "", "account.owner can't be shuffled: it refers to another table"),
                 ("entry.account", "", "entry.account"),
-                ("person.name", "tables: { a: { from: account, fields: { id: copy, n: { lookup: person, column: name } } } }", "reads it as a part of another table's records")):
+                ("person.name",
+                 "tables: { a: { from: account, fields: { id: copy, n: { lookup: person, column: name } } } }",
+                 "reads it as a part of another table's records")):
             with self.subTest(column + more):
                 self.assertIn(line, self.migrate(columns % (column, more), code=2).err)
         self.migrate(columns % ("person.salary", ""))
-        self.assertIn("its values are shuffled", self.run_program("migrate", "--plan", "p.yaml", "sqlite:src.db", "sqlite:new.db", "--state", "new", "--follow", "--catch-up", code=2).err)
+        self.assertIn("its values are shuffled", self.run_program("migrate", "--plan", "p.yaml", "sqlite:src.db",
+                                                                  "sqlite:new.db", "--state", "new", "--follow",
+                                                                  "--catch-up", code=2).err)
 
 
 class Followed(support.TestCase):
@@ -205,9 +235,12 @@ mask:
         self.write("key", "k-0123456789")
         with self.source() as database:
             database.executescript(SOURCE)
-            database.executemany("INSERT INTO person VALUES(?, ?, NULL, NULL, ?, 'secret')", [("p%d@secret.test" % n, "Secret %d" % n, n) for n in range(30)])
-            database.executemany("INSERT INTO account VALUES(?, ?, ?)", [(n * 1000, "p%d@secret.test" % (n % 30), n) for n in range(1, 60)])
-            database.executemany("INSERT INTO entry(account, text) VALUES(?, ?)", [(n * 1000, "e") for n in range(1, 60)])
+            database.executemany("INSERT INTO person VALUES(?, ?, NULL, NULL, ?, 'secret')",
+                                 [("p%d@secret.test" % n, "Secret %d" % n, n) for n in range(30)])
+            database.executemany("INSERT INTO account VALUES(?, ?, ?)",
+                                 [(n * 1000, "p%d@secret.test" % (n % 30), n) for n in range(1, 60)])
+            database.executemany("INSERT INTO entry(account, text) VALUES(?, ?)",
+                                 [(n * 1000, "e") for n in range(1, 60)])
 
     @contextlib.contextmanager
     def source(self):
@@ -222,19 +255,24 @@ mask:
             database.execute("UPDATE entry SET account = 3007 WHERE account = 3000")
             database.execute("DELETE FROM entry WHERE account > 50000 OR account = 4000")
             database.execute("DELETE FROM account WHERE id > 50000")
-            database.execute("DELETE FROM person WHERE email = 'p29@secret.test' AND NOT EXISTS (SELECT 1 FROM account WHERE owner = email)")
+            database.execute("DELETE FROM person WHERE email = 'p29@secret.test' AND NOT EXISTS (SELECT 1 FROM account "
+                             "WHERE owner = email)")
 
     def contents(self, name):
         with contextlib.closing(sqlite3.connect(self.path(name))) as database:
-            tables = [row[0] for row in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_transhume%' ESCAPE '\\' ORDER BY 1")]
-            return {table: sorted(database.execute("SELECT * FROM %s" % table).fetchall(), key=repr) for table in tables}
+            tables = [row[0]
+                      for row in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT "
+                                                  "LIKE '\\_transhume%' ESCAPE '\\' ORDER BY 1")]
+            return {table: sorted(database.execute("SELECT * FROM %s" % table).fetchall(), key=repr)
+                    for table in tables}
 
     def follow(self, more, killed=None):
         self.write("p.yaml", self.PLAN % "sqlite:out.db" + more)
         self.run_program("migrate", "--plan", "p.yaml", "--follow", "--catch-up")
         self.change()
         if killed:
-            self.assert_code(support.kill_at(killed, 1, "follow", "--plan", "p.yaml", "--catch-up", cwd=self.folder), -9)
+            self.assert_code(support.kill_at(killed, 1, "follow", "--plan", "p.yaml", "--catch-up", cwd=self.folder),
+                             -9)
         self.run_program("follow", "--plan", "p.yaml", "--catch-up")
         self.run_program("migrate", "--plan", "p.yaml", "sqlite:src.db", "sqlite:now.db", "--state", "now")
         found = self.contents("out.db")
@@ -258,7 +296,9 @@ mask:
 
 
 class FollowedPostgres(support.TestCase):
-    """A long value that an update leaves alone does not come with the change: the row is read again, and masked then."""
+    """
+    A long value that an update leaves alone does not come with the change: the row is read again, and masked then.
+    """
 
     @classmethod
     def setUpClass(cls):
@@ -269,11 +309,16 @@ class FollowedPostgres(support.TestCase):
         self.write("key", "k-0123456789")
         self.server.ask(name, "CREATE TABLE person(id int PRIMARY KEY, name text, note text, n int); "
                         "ALTER TABLE person ALTER note SET STORAGE EXTERNAL; "
-                        "INSERT INTO person SELECT g, 'Secret ' || g, repeat('secret ' || g, 800), 0 FROM generate_series(1, 20) g")
-        self.write("p.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ninclude: person\nmask: { key: '${file:key}', "
-                   "columns: { person.id: hash, person.name: fake name, person.note: hash } }\n" % self.server.uri(name))
+                        "INSERT INTO person SELECT g, 'Secret ' || g, repeat('secret ' || g, 800), "
+                        "0 FROM generate_series(1, 20) g")
+        self.write("p.yaml",
+                   "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ninclude: person\nmask: { key: '${file:key}', "
+                   "columns: { person.id: hash, person.name: fake name, person.note: hash } }\n"
+                   % self.server.uri(name))
         self.run_program("migrate", "--plan", "p.yaml", "--follow", "--catch-up")
-        self.server.ask(name, "UPDATE person SET n = 1 WHERE id < 5; UPDATE person SET name = 'Secret new' WHERE id = 6; UPDATE person SET id = 77 WHERE id = 7; "
+        self.server.ask(name,
+                        "UPDATE person SET n = 1 WHERE id < 5; UPDATE person SET name = 'Secret new' WHERE id = 6; "
+                        "UPDATE person SET id = 77 WHERE id = 7; "
                         "DELETE FROM person WHERE id = 8; INSERT INTO person VALUES (90, 'Secret 90', 'secret', 2)")
         self.run_program("follow", "--plan", "p.yaml", "--catch-up")
         self.run_program("migrate", "--plan", "p.yaml", self.server.uri(name), "sqlite:now.db", "--state", "now")

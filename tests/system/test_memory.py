@@ -1,4 +1,7 @@
-"""Memory that runs out in the middle of a copy: the program ends with one line and exit status 3, and a resume makes the copy whole."""
+"""
+Memory that runs out in the middle of a copy: the program ends with one line and exit status 3, and a resume makes the
+copy whole.
+"""
 import contextlib
 import os
 import shutil
@@ -22,12 +25,14 @@ class Memory(support.TestCase):
         super().setUp()
         self.library = self.path("failing_memory.so")
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing_memory.c")
-        subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o", self.library, source],
+        subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC",
+                        "-o", self.library, source],
                        check=True)
         support.make_sqlite(self.path("source.db"), SCRIPT)
 
     def migrate(self, target, state, code, **variables):
-        return self.run_program("migrate", "--no-express", "--jobs", "1", "--chunk-rows", "50", "--state", state, "source.db", "sqlite:" + target,
+        return self.run_program("migrate", "--no-express", "--jobs", "1", "--chunk-rows", "50", "--state", state,
+                                "source.db", "sqlite:" + target,
                                 code=code, env=dict(variables, LD_PRELOAD=self.library))
 
     def test_in_the_middle_of_a_copy(self):
@@ -54,12 +59,14 @@ class Memory(support.TestCase):
         """It is known how large it is: so it is an error like others, whole or in slices."""
         for number, value in enumerate(("zeroblob(8000000)", "replace(hex(zeroblob(4000000)), '0', '\"')")):
             source = "large%d.db" % number
-            support.make_sqlite(self.path(source), "CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, %s);" % value)
+            support.make_sqlite(self.path(source),
+                                "CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, %s);" % value)
             for kind in ("csv", "jsonl"):
                 for slice_ in ("16MiB", "1MiB"):
                     with self.subTest(value=value, kind=kind, slice=slice_):
                         name = "%s-%d-%s" % (kind, number, slice_)
-                        result = self.run_program("migrate", "--state", "state-" + name, "sqlite:%s?slice=%s" % (source, slice_), kind + ":" + name,
+                        result = self.run_program("migrate", "--state", "state-" + name,
+                                                  "sqlite:%s?slice=%s" % (source, slice_), kind + ":" + name,
                                                   code=3, env={"LD_PRELOAD": self.library, "FAIL_ABOVE": str(12 << 20)})
                         self.assertIn("error: writing chunk 1 of t: no memory ", result.err)
 

@@ -23,8 +23,10 @@ def fill(path):
 def change(path):
     """3 to write and 4 to delete among parents and children."""
     with sqlite3.connect(path) as database:
-        database.executescript("UPDATE parent SET name = 'other' WHERE id = 7; INSERT INTO parent VALUES(900, 'came'); INSERT INTO child VALUES(901, 900, NULL);"
-                               "DELETE FROM child WHERE parent = 50; DELETE FROM parent WHERE id = 50; DELETE FROM child WHERE id = 400;")
+        database.executescript("UPDATE parent SET name = 'other' WHERE id = 7; INSERT INTO parent VALUES(900, 'came'); "
+                               "INSERT INTO child VALUES(901, 900, NULL);"
+                               "DELETE FROM child WHERE parent = 50; DELETE FROM parent WHERE id = 50; "
+                               "DELETE FROM child WHERE id = 400;")
     database.close()
 
 
@@ -38,7 +40,8 @@ class Mirrors:
     def source_rows(self, table):
         database = sqlite3.connect(self.path("src.db"))
         try:
-            return [tuple(None if value is None else str(value) for value in row) for row in database.execute("SELECT * FROM %s ORDER BY id" % table)]
+            return [tuple(None if value is None else str(value) for value in row)
+                    for row in database.execute("SELECT * FROM %s ORDER BY id" % table)]
         finally:
             database.close()
 
@@ -60,7 +63,9 @@ class Mirrors:
         self.mirror("--confirm", "--dry-run", code=1)
         self.assertEqual((self.rows("parent"), self.rows("child")), before)
         told = json.loads(self.mirror("--confirm", "--json").out)
-        self.assertEqual([(e["missing"], e["different"], e["extra"]) for e in sorted(told["entities"], key=lambda e: e["name"], reverse=True)], [(1, 1, 1), (1, 0, 3)])
+        self.assertEqual([(e["missing"], e["different"], e["extra"])
+                          for e in sorted(told["entities"], key=lambda e: e["name"], reverse=True)],
+                         [(1, 1, 1), (1, 0, 3)])
         self.assert_equal()
         self.assertTrue(json.loads(self.mirror("--confirm", "--json").out)["ok"])
         self.mirror()
@@ -68,7 +73,8 @@ class Mirrors:
     def test_killed_and_resumed(self):
         """At each place, by the same command or by resume; also while what is missing is copied."""
         arguments = "migrate", "-q", "--chunk-rows", 32, "--jobs", 1, "--mirror", "--confirm", "src.db", self.uri
-        cases = [("engine.after_commit", "copy"), ("engine.before_completed", "copy"), ("engine.before_repair_delete", "repair"), ("engine.after_repair_delete", "repair"),
+        cases = [("engine.after_commit", "copy"), ("engine.before_completed", "copy"),
+                 ("engine.before_repair_delete", "repair"), ("engine.after_repair_delete", "repair"),
                  ("engine.before_commit", "repair"), ("engine.before_completed", "repair")]
         for number, (point, during) in enumerate(cases):
             with self.subTest(point=point, during=during):
@@ -91,7 +97,8 @@ class Sqlite(Mirrors, support.TestCase):
     def rows(self, table):
         database = sqlite3.connect(self.path("there.db"))
         try:
-            return [tuple(None if value is None else str(value) for value in row) for row in database.execute("SELECT * FROM %s ORDER BY id" % table)]
+            return [tuple(None if value is None else str(value) for value in row)
+                    for row in database.execute("SELECT * FROM %s ORDER BY id" % table)]
         finally:
             database.close()
 
@@ -102,7 +109,8 @@ class Sqlite(Mirrors, support.TestCase):
 
     def test_missing_and_empty_tables_are_copied(self):
         self.mirror("--confirm")
-        for script in ("DROP TABLE child; DELETE FROM parent WHERE id = 3;", "DELETE FROM child; UPDATE parent SET name = 'x';"):
+        for script in ("DROP TABLE child; DELETE FROM parent WHERE id = 3;",
+                       "DELETE FROM child; UPDATE parent SET name = 'x';"):
             self.change_there(script)
             self.mirror("--confirm")
             self.assert_equal()
@@ -126,12 +134,17 @@ class Sqlite(Mirrors, support.TestCase):
         self.assertEqual((self.rows("parent"), self.rows("child")), before)
 
     def test_what_it_does_not_go_with(self):
-        for arguments, word in ((("--existing", "upsert"), "--existing"), (("--schema-only",), "--schema-only"), (("--renumber", "parent"), "--renumber")):
+        for arguments, word in ((("--existing", "upsert"), "--existing"), (("--schema-only",), "--schema-only"),
+                                (("--renumber", "parent"), "--renumber")):
             with self.subTest(word=word):
                 self.assertIn("does not go with %s" % word, self.mirror(*arguments, "--confirm", code=2).err)
         self.mirror("--confirm")
-        self.write("p.yaml", "transhume: 1\nsource: src.db\ntarget: there.db\ntables:\n  parent: { key: [id], from: parent, existing: append }\n")
-        self.assertIn("`existing:` says what else", " ".join(self.run_program("migrate", "-q", "--plan", "p.yaml", "--mirror", "--confirm", code=2).err.split()))
+        self.write("p.yaml",
+                   "transhume: 1\nsource: src.db\ntarget: there.db\ntables:\n  parent: { key: [id], from: parent, "
+                   "existing: append }\n")
+        self.assertIn("`existing:` says what else", " ".join(self.run_program("migrate", "-q", "--plan", "p.yaml",
+                                                                              "--mirror", "--confirm",
+                                                                              code=2).err.split()))
 
 
 class Postgres(Mirrors, support.TestCase):
@@ -149,11 +162,16 @@ class Postgres(Mirrors, support.TestCase):
 
 
 # of each column a value, and one that is hardly another
-TYPES = {"bool": ("true", "false"), "int2": ("7", "8"), "int4": ("70000", "70001"), "int8": ("5000000000", "5000000001"), "oid": ("26", "27"),
-         "float4": ("0.1", "0.10000001"), "float8": ("0.1", "0.10000000000000002"), "numeric": ("1.5", "1.50000001"), "numeric(9,2)": ("1.10", "1.11"),
-         "text": ("''", "NULL"), "varchar(9)": ("'a'", "'a '"), "char(5)": ("'x'", "'X'"), "text COLLATE loose": ("'word'", "'Word'"), "bytea": ("'\\x0001'", "'\\x0002'"),
-         "date": ("'2024-02-29'", "'2024-03-01'"), "time": ("'12:00:00.000001'", "'12:00:00.000002'"), "timestamp": ("'2024-02-29 00:00:00.5'", "'2024-02-29 00:00:00.500001'"),
-         "timestamptz": ("'2024-02-29 12:00+00'", "'2024-02-29 12:00+01'"), "uuid": ("'123e4567-e89b-12d3-a456-426614174000'", "'123e4567-e89b-12d3-a456-426614174001'"),
+TYPES = {"bool": ("true", "false"), "int2": ("7", "8"), "int4": ("70000", "70001"),
+         "int8": ("5000000000", "5000000001"), "oid": ("26", "27"),
+         "float4": ("0.1", "0.10000001"), "float8": ("0.1", "0.10000000000000002"), "numeric": ("1.5", "1.50000001"),
+         "numeric(9,2)": ("1.10", "1.11"),
+         "text": ("''", "NULL"), "varchar(9)": ("'a'", "'a '"), "char(5)": ("'x'", "'X'"),
+         "text COLLATE loose": ("'word'", "'Word'"), "bytea": ("'\\x0001'", "'\\x0002'"),
+         "date": ("'2024-02-29'", "'2024-03-01'"), "time": ("'12:00:00.000001'", "'12:00:00.000002'"),
+         "timestamp": ("'2024-02-29 00:00:00.5'", "'2024-02-29 00:00:00.500001'"),
+         "timestamptz": ("'2024-02-29 12:00+00'", "'2024-02-29 12:00+01'"),
+         "uuid": ("'123e4567-e89b-12d3-a456-426614174000'", "'123e4567-e89b-12d3-a456-426614174001'"),
          "jsonb": ("'{\"a\": 1}'", "'{\"a\": \"1\"}'"), "json": ("'{\"a\": 1}'", "'{\"a\": 2}'")}
 
 
@@ -168,13 +186,18 @@ class PostgresToPostgres(support.TestCase):
         super().setUp()
         self.names = self.server.database(), self.server.database()
         for name in self.names:
-            self.server.psql(name, "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+            self.server.psql(name,
+                             "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', "
+                             "deterministic = false)")
         columns = ", ".join("c%d %s" % pair for pair in enumerate(TYPES))
-        self.server.psql(self.names[0], "CREATE TABLE t(id bigint PRIMARY KEY, %s); INSERT INTO t SELECT i, %s FROM generate_series(1, 400) AS i"
+        self.server.psql(self.names[0],
+                         "CREATE TABLE t(id bigint PRIMARY KEY, %s); INSERT INTO t SELECT i, "
+                         "%s FROM generate_series(1, 400) AS i"
                          % (columns, ", ".join(values[0] for values in TYPES.values())))
 
     def mirror(self):
-        told = json.loads(self.run_program("migrate", "-q", "--mirror", "--confirm", "--json", *map(self.server.uri, self.names)).out)
+        told = json.loads(self.run_program("migrate", "-q", "--mirror", "--confirm", "--json",
+                                           *map(self.server.uri, self.names)).out)
         rows = [self.server.psql(name, "SELECT t::text FROM t ORDER BY id") for name in self.names]
         self.assertEqual(*rows)
         return [(e["missing"], e["different"], e["extra"]) for e in told.get("entities", ()) if "missing" in e]
@@ -182,14 +205,17 @@ class PostgresToPostgres(support.TestCase):
     def test_each_type(self):
         self.mirror()
         for number, values in enumerate(TYPES.values()):
-            self.server.psql(self.names[number % 2], "UPDATE t SET c%d = %s WHERE id = %d" % (number, values[1], 10 + number))
+            self.server.psql(self.names[number % 2], "UPDATE t SET c%d = %s WHERE id = %d" % (number, values[1],
+                10 + number))
         self.server.psql(self.names[0], "DELETE FROM t WHERE id = 7; INSERT INTO t(id) VALUES(-1), (9000000000)")
         self.server.psql(self.names[1], "DELETE FROM t WHERE id = 8; INSERT INTO t(id) VALUES(-2)")
         self.assertEqual(self.mirror(), [(3, len(TYPES), 2)])
 
     def test_most_of_a_table(self):
         self.mirror()
-        self.server.psql(self.names[1], "UPDATE t SET c1 = 9 WHERE id > 50; DELETE FROM t WHERE id < 9; INSERT INTO t(id) SELECT generate_series(1001, 1300)")
+        self.server.psql(self.names[1],
+                         "UPDATE t SET c1 = 9 WHERE id > 50; DELETE FROM t WHERE id < 9; "
+                         "INSERT INTO t(id) SELECT generate_series(1001, 1300)")
         self.assertEqual(self.mirror(), [(8, 350, 300)])
 
 

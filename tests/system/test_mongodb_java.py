@@ -1,4 +1,7 @@
-"""MongoDB on a second independent server, mongo-java-server, which is older than FerretDB in what it speaks: in, out and compared. What is there is read by another version of pymongo."""
+"""
+MongoDB on a second independent server, mongo-java-server, which is older than FerretDB in what it speaks: in, out and
+compared. What is there is read by another version of pymongo.
+"""
 import json
 import sqlite3
 
@@ -25,9 +28,11 @@ class SecondServer(support.TestCase):
         support.make_sqlite(self.path("source.db"), ODD)
         self.run_program("migrate", "source.db", self.server.uri(self.name), "--quiet")
         odd = self.server.documents(self.name, "odd")
-        self.assertEqual(odd[1], {"_id": {"$numberInt": "2"}, "id": {"$numberInt": "2"}, "t": "007", "n": {"$numberDecimal": "1.5"}, "r": {"$numberDouble": "1e+300"},
+        self.assertEqual(odd[1], {"_id": {"$numberInt": "2"}, "id": {"$numberInt": "2"}, "t": "007",
+                                  "n": {"$numberDecimal": "1.5"}, "r": {"$numberDouble": "1e+300"},
                                   "b": {"$binary": {"base64": "AP8=", "subType": "00"}}})
-        self.assertEqual([document["_id"] for document in self.server.documents(self.name, "pair")][0], {"x": "", "y": {"$numberInt": "1"}})
+        self.assertEqual([document["_id"] for document in self.server.documents(self.name, "pair")][0],
+                         {"x": "", "y": {"$numberInt": "1"}})
         self.run_program("validate", "--level", "full", "--quiet")
         self.server.ask(self.name, "delete", "odd", "3")
         self.run_program("validate", "--level", "full", "--quiet", code=1)
@@ -35,7 +40,8 @@ class SecondServer(support.TestCase):
         self.assertEqual(self.server.documents(self.name, "odd"), odd)
         self.run_program("migrate", self.server.uri(self.name), "back.db", "--state", "back", "--quiet")
         source, back = (sqlite3.connect(self.path(name)) for name in ("source.db", "back.db"))
-        for query in ("SELECT id, t, CAST(n AS NUMERIC), r, b FROM odd ORDER BY id", "SELECT x, y, note FROM pair ORDER BY x, y"):
+        for query in ("SELECT id, t, CAST(n AS NUMERIC), r, b FROM odd ORDER BY id",
+                      "SELECT x, y, note FROM pair ORDER BY x, y"):
             self.assertEqual(back.execute(query).fetchall(), source.execute(query).fetchall())
         source.close()
         back.close()
@@ -46,18 +52,24 @@ class SecondServer(support.TestCase):
         whole, planned = self.server.database(), self.server.database()
         self.run_program("migrate", self.server.uri(self.name), self.server.uri(whole), "--quiet")
         self.assertEqual(self.server.documents(whole, "all"), json.loads(VALUES))
-        self.write("plan.yaml", 'transhume: 1\nsource: "%s"\ntarget: "%s"\ntables:\n  all: { key: [_id], from: all, nulls: keep, fields: { "*": copy, added: { const: yes } }, indexes: { by_int: { columns: [int] } } }\n' % (
-            self.server.uri(self.name), self.server.uri(planned)))
+        self.write("plan.yaml",
+                   'transhume: 1\nsource: "%s"\ntarget: "%s"\ntables:\n  all: { key: [_id], from: all, nulls: keep, '
+                   'fields: { "*": copy, added: { const: yes } }, indexes: { by_int: { columns: [int] } } }\n' % (
+                       self.server.uri(self.name), self.server.uri(planned)))
         self.run_program("migrate", "--plan", "plan.yaml", "--state", "planned", "--quiet")
-        self.assertEqual(self.server.documents(planned, "all"), [{**document, "added": "yes"} for document in json.loads(VALUES)])
+        self.assertEqual(self.server.documents(planned, "all"),
+                         [{**document, "added": "yes"} for document in json.loads(VALUES)])
         self.assertEqual(self.server.ask(planned, "indexes", "all"), {"_id_": [["_id", 1]], "by_int": [["int", 1]]})
 
     def test_a_document_that_is_there(self):
         """This server names the index of _id as MongoDB does: a duplicate is told from others."""
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'one'), (2, 'two')")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'one'), "
+                            "(2, 'two')")
         self.server.ask(self.name, "insert", "t", '[{"_id": {"$numberInt": "2"}, "v": "theirs"}]')
         self.run_program("migrate", "--existing", "append", "source.db", self.server.uri(self.name), "--quiet", code=1)
         self.assertEqual([reject["code"] for reject in self.rejects()], ["key-duplicate"])
         self.assertEqual([document["v"] for document in self.server.documents(self.name, "t")], ["one", "theirs"])
-        self.run_program("migrate", "--existing", "replace", "--state", "second", "source.db", self.server.uri(self.name), "--quiet")
+        self.run_program("migrate", "--existing", "replace", "--state", "second", "source.db",
+                         self.server.uri(self.name), "--quiet")
         self.assertEqual([document["v"] for document in self.server.documents(self.name, "t")], ["one", "two"])

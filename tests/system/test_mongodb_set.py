@@ -1,4 +1,7 @@
-"""MongoDB as a replica set: what a scripted set before FerretDB (tests/servers/replica_set.py) can show of elections, retried writes and reads as of a time. What is kept is read by pymongo."""
+"""
+MongoDB as a replica set: what a scripted set before FerretDB (tests/servers/replica_set.py) can show of elections,
+retried writes and reads as of a time. What is kept is read by pymongo.
+"""
 import json
 import os
 
@@ -31,10 +34,13 @@ class Writes(SetCase):
         self.many(rows)
         for name, strike in strikes:
             self.members.when(name, strike, of_records)
-        return self.run_program("migrate", "source.db", self.set_uri(), "--chunk-rows", "1000", "--jobs", "1", *options, code=code)
+        return self.run_program("migrate", "source.db", self.set_uri(), "--chunk-rows", "1000", "--jobs", "1", *options,
+                                code=code)
 
     def test_an_election_between_two_requests(self):
-        """The first member is no primary any more: the other one gets what it refused, at once and under the same number."""
+        """
+        The first member is no primary any more: the other one gets what it refused, at once and under the same number.
+        """
         self.migrate(("insert", ReplicaSet.election))
         self.assertEqual(self.members.primary, 1)
         self.assert_things(4000)
@@ -66,10 +72,15 @@ class Writes(SetCase):
         self.assert_things(10)
 
     def test_validators(self):
-        """Made on demand from the types of the key and of what has an index; all documents of the run satisfy them, and one of another type does not. FerretDB takes them, and keeps none."""
-        support.make_sqlite(self.path("source.db"), """CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL, score REAL, raw BLOB) STRICT;
+        """
+        Made on demand from the types of the key and of what has an index; all documents of the run satisfy them, and
+        one of another type does not. FerretDB takes them, and keeps none.
+        """
+        support.make_sqlite(self.path("source.db"),
+                            """CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL, score REAL, raw BLOB) STRICT;
 INSERT INTO t VALUES (1, 'one', 1.5, x'00'), (2, 'two', NULL, NULL)""")
-        plan = 'transhume: 1\nsource: source.db\ntarget: "%s"\ntables:\n  t: { key: [id], from: t, nulls: keep, indexes: { by_name: { columns: [name, score] } } }\n'
+        plan = ('transhume: 1\nsource: source.db\ntarget: "%s"\ntables:\n  t: { key: [id], from: t, nulls: keep, '
+                'indexes: { by_name: { columns: [name, score] } } }\n')
         for action in ("warn", "none", "error"):
             self.name = self.server.database()
             self.write("plan.yaml", plan % self.set_uri(options="&validator=" + action))
@@ -77,8 +88,11 @@ INSERT INTO t VALUES (1, 'one', 1.5, x'00'), (2, 'two', NULL, NULL)""")
         made = [command for command in self.members.made if command["create"] == "t"]
         self.assertEqual([command.get("validationAction") for command in made], ["warn", None, "error"])
         self.assertNotIn("validator", made[1])
-        self.assertEqual(made[2]["validator"], {"$jsonSchema": {"bsonType": "object", "required": ["id"], "properties": {
-            "id": {"bsonType": ["int", "long"]}, "name": {"bsonType": ["string"]}, "score": {"bsonType": ["double", "null"]}}}})
+        self.assertEqual(made[2]["validator"], {"$jsonSchema": {"bsonType": "object", "required": ["id"],
+                                                                "properties": {
+                                                                    "id": {"bsonType": ["int", "long"]},
+                                                                    "name": {"bsonType": ["string"]},
+                                                                    "score": {"bsonType": ["double", "null"]}}}})
         self.assertEqual(self.there.t.count_documents(made[2]["validator"]), 2)
         self.there.t.insert_one({"_id": 3, "id": "three"})
         self.assertEqual(self.there.t.count_documents(made[2]["validator"]), 2)
@@ -86,7 +100,8 @@ INSERT INTO t VALUES (1, 'one', 1.5, x'00'), (2, 'two', NULL, NULL)""")
     def test_a_secondary(self):
         """Reached alone it takes no writes: that is said before anything else, with the primary's name."""
         self.many(10)
-        result = self.run_program("migrate", "source.db", "mongodb://127.0.0.1:%d/%s" % (self.members.members[1].port, self.name), code=2)
+        result = self.run_program("migrate", "source.db", "mongodb://127.0.0.1:%d/%s" % (self.members.members[1].port,
+            self.name), code=2)
         self.assertIn("secondary of the replica set rs0", result.err)
         self.assertIn(self.members.members[0].address, result.err)
 
@@ -105,7 +120,8 @@ class Reads(SetCase):
 
     def assert_lines(self, rows):
         """Each document once."""
-        lines = [json.loads(line) for name in os.listdir(self.path("out", "things")) for line in support.read_lines(self.path("out", "things", name))]
+        lines = [json.loads(line) for name in os.listdir(self.path("out", "things"))
+                 for line in support.read_lines(self.path("out", "things", name))]
         self.assertEqual(sorted(line["_id"] for line in lines), list(range(rows)))
 
     def test_all_readers_see_one_time(self):
@@ -126,9 +142,12 @@ class Reads(SetCase):
         self.assertEqual(self.documents("things", other), self.documents("things"))
 
     def test_a_time_that_is_too_old(self):
-        """A chunk whose time the set knows no more is read as of a new one, and the run says that its snapshot is mixed."""
+        """
+        A chunk whose time the set knows no more is read as of a new one, and the run says that its snapshot is mixed.
+        """
         self.fill()
-        self.members.when("find", ReplicaSet.too_old, lambda command: command["find"] == "things" and command["filter"] and len(self.members.times) > 4)
+        self.members.when("find", ReplicaSet.too_old, lambda command: command["find"] == "things" and command["filter"]
+                          and len(self.members.times) > 4)
         result = self.run_program("migrate", self.set_uri(), "jsonl:out", "--chunk-rows", "300", "--jobs", "2", code=1)
         self.assertIn("mixed", result.out + result.err)
         self.assertEqual(len(set(self.members.times)), 2)
@@ -137,7 +156,8 @@ class Reads(SetCase):
     def test_a_time_that_is_too_old_amid_a_chunk(self):
         self.fill()
         self.members.when("getMore", ReplicaSet.too_old, lambda command: len(self.members.times) > 1)
-        self.run_program("migrate", self.set_uri(options="&page=100"), "jsonl:out", "--chunk-rows", "1000", "--quiet", code=1)
+        self.run_program("migrate", self.set_uri(options="&page=100"), "jsonl:out", "--chunk-rows", "1000", "--quiet",
+                         code=1)
         self.assertEqual(len(set(self.members.times)), 2)
         self.assert_lines(3000)
 

@@ -1,4 +1,7 @@
-"""What a plain copy between two MariaDB databases does with all that the source's catalogue has. Counted by MariaDB's own client."""
+"""
+What a plain copy between two MariaDB databases does with all that the source's catalogue has. Counted by MariaDB's own
+client.
+"""
 import itertools
 import json
 import os
@@ -68,8 +71,11 @@ DELIMITER ;
 OF_DATABASE = "FROM information_schema.%s WHERE %s = database()"
 COUNTS = {
     "information_schema.tables": "SELECT count(*) " + OF_DATABASE % ("tables", "table_schema"),
-    "information_schema.partitions": "SELECT count(*) " + OF_DATABASE % ("partitions", "table_schema") + " AND partition_name IS NOT NULL",
-    "information_schema.statistics": "SELECT count(DISTINCT table_name, index_name) " + OF_DATABASE % ("statistics", "table_schema"),
+    "information_schema.partitions": "SELECT count(*) " + OF_DATABASE % ("partitions",
+                                                                         "table_schema")
+    + " AND partition_name IS NOT NULL",
+    "information_schema.statistics": "SELECT count(DISTINCT table_name, index_name) " + OF_DATABASE % ("statistics",
+        "table_schema"),
     "information_schema.table_constraints": "SELECT count(*) " + OF_DATABASE % ("table_constraints", "table_schema"),
     "information_schema.routines": "SELECT count(*) " + OF_DATABASE % ("routines", "routine_schema"),
     "information_schema.triggers": "SELECT count(*) " + OF_DATABASE % ("triggers", "trigger_schema"),
@@ -77,9 +83,11 @@ COUNTS = {
 }
 
 
-RIGHTS = ("SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, REFERENCES, INDEX, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, EXECUTE, "
+RIGHTS = ("SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, REFERENCES, INDEX, CREATE VIEW, SHOW VIEW, "
+          "CREATE ROUTINE, ALTER ROUTINE, EXECUTE, "
           "TRIGGER, EVENT")
-POINTS = (("mysql.before_objects", 1), ("mysql.before_objects", 2), ("mysql.after_object", 1), ("mysql.after_object", 6), ("mysql.after_object", 12),
+POINTS = (("mysql.before_objects", 1), ("mysql.before_objects", 2), ("mysql.after_object", 1),
+          ("mysql.after_object", 6), ("mysql.after_object", 12),
           ("mysql.after_objects", 1), ("mysql.after_objects", 2))
 
 
@@ -94,10 +102,13 @@ class Catalogue(sql_case.SqlCase):
         return source
 
     def dump(self, name):
-        """Without the ledger; of a source as its events are on the other side, and with the name of the other database."""
+        """
+        Without the ledger; of a source as its events are on the other side, and with the name of the other database.
+        """
         text = self.server.dump(name, *("--ignore-table=%s.%s" % (name, table) for table, in self.server.ask(
             name, "SHOW TABLES LIKE '\\_transhume%'")))
-        return text.replace(" PRESERVE ENABLE COMMENT", " PRESERVE DISABLE COMMENT").replace("`%s`" % name, "`database`")
+        return text.replace(" PRESERVE ENABLE COMMENT", " PRESERVE DISABLE COMMENT").replace("`%s`" % name,
+            "`database`")
 
     def assert_same(self, source, target):
         self.assertEqual(self.dump(source), self.dump(target))
@@ -109,7 +120,8 @@ class Catalogue(sql_case.SqlCase):
         return json.loads(self.run_program("check", "--json", *arguments, code=code).out)
 
     def counted(self, source, target):
-        return [note for note in self.notes(self.server.uri(source), target)["notes"] if note.startswith("information_schema.")]
+        return [note for note in self.notes(self.server.uri(source), target)["notes"]
+                if note.startswith("information_schema.")]
 
     def rollback(self, *options, state=".transhume", **more):
         return self.run_program("rollback", "--run", self.run_id(state), "--state", state, *options, **more)
@@ -121,13 +133,15 @@ class Catalogue(sql_case.SqlCase):
             (total,), = self.server.ask(source, sql)
             left = left_out.get(catalog.partition(".")[2], 0)
             found, = (note for note in counted if note.startswith(catalog + ": "))
-            self.assertTrue(found.startswith("%s: %s objects, %d %s, %d left out: " % (catalog, total, int(total) - left, word, left)), found)
+            self.assertTrue(found.startswith("%s: %s objects, %d %s, %d left out: " % (catalog, total,
+                int(total) - left, word, left)), found)
 
     def test_every_object_is_counted(self):
         source = self.rich()
         self.assert_counts(source, self.server.uri(self.made()), "copied", {})
         self.assert_counts(source, "copy.db", "converted with their tables",
-                           {"tables": 6, "routines": 6, "triggers": 4, "events": 2, "statistics": 1, "table_constraints": 2})
+                           {"tables": 6, "routines": 6, "triggers": 4, "events": 2, "statistics": 1,
+                            "table_constraints": 2})
         said = self.notes(self.server.uri(source), "copy.db")["notes"]
         self.assertIn("first_of: the trigger is not carried: only MySQL and MariaDB understand its text", said)
 
@@ -148,14 +162,20 @@ class Catalogue(sql_case.SqlCase):
         self.assertNotIn("the event off", said)
         self.server.ask(target, "DROP VIEW mine; DROP PROCEDURE mine")
         self.assert_same(source, target)
-        self.assertEqual(self.server.ask(target, "SELECT event_name, status FROM information_schema.events WHERE event_schema = database() ORDER BY 1"),
+        self.assertEqual(self.server.ask(target,
+                                         "SELECT event_name, status FROM information_schema.events WHERE event_schema "
+                                         "= database() ORDER BY 1"),
                          [["nightly", "DISABLED"], ["off", "DISABLED"]])
-        self.assertEqual(self.server.ask(target, "INSERT INTO orders VALUES (-1, 1, 1, 1); SELECT what FROM log WHERE who = '-1'; "
-                                                 "DELETE FROM orders WHERE id < 0; DELETE FROM log"), [["first\\\\"], ["second\\\\"]])
+        self.assertEqual(self.server.ask(target,
+                                         "INSERT INTO orders VALUES (-1, 1, 1, 1); "
+                                         "SELECT what FROM log WHERE who = '-1'; "
+                                                 "DELETE FROM orders WHERE id < 0; DELETE FROM log"),
+                         [["first\\\\"], ["second\\\\"]])
         self.run_program("validate", "--level", "full")
         self.server.ask(target, "CREATE VIEW mine AS SELECT 1; CREATE PROCEDURE mine () SELECT 1")
         told = self.rollback("--dry-run").out
-        for what in ("view a_doubled", "trigger first_of", "event nightly", "package body tools", "sequence numbers", "function twice"):
+        for what in ("view a_doubled", "trigger first_of", "event nightly", "package body tools", "sequence numbers",
+                     "function twice"):
             self.assertIn(what, told)
         self.rollback("--confirm")
         self.assertEqual(self.server.dump(target), there)
@@ -166,16 +186,25 @@ class Catalogue(sql_case.SqlCase):
         self.migrate(self.server.uri(source), self.server.uri(target))
         numbers = "SELECT NEXTVAL(numbers), NEXTVAL(`a``b \"c\"`)"
         self.assertEqual(self.server.ask(target, numbers), [["35", "-5"]])
-        self.assertEqual(self.server.ask(target, "INSERT INTO numbered (v) VALUES ('next'); SELECT id FROM numbered WHERE v = 'next'"), [["38"]])
+        self.assertEqual(self.server.ask(target,
+                                         "INSERT INTO numbered (v) VALUES ('next'); "
+                                         "SELECT id FROM numbered WHERE v = 'next'"), [["38"]])
 
     def test_numbers_that_are_given_until_the_snapshot(self):
         """Which no snapshot takes back: the records of it hold them."""
-        source, target = self.made("CREATE TABLE t (no bigint PRIMARY KEY); CREATE SEQUENCE order_no CACHE 3; CREATE SEQUENCE `do``wn 'n'` INCREMENT -1 MINVALUE -999 MAXVALUE 0 CACHE 3"), self.made()
-        process = self.stopped_at("mysql.before_snapshot:stop:1", "migrate", self.server.uri(source), self.server.uri(target))
-        self.server.ask(source, "INSERT INTO t SELECT NEXTVAL(order_no) FROM seq_1_to_50; INSERT INTO t SELECT NEXTVAL(`do``wn 'n'`) FROM seq_1_to_50")
+        source, target = (self.made("CREATE TABLE t (no bigint PRIMARY KEY); CREATE SEQUENCE order_no CACHE 3; "
+                                    "CREATE SEQUENCE `do``wn 'n'` INCREMENT -1 MINVALUE -999 MAXVALUE 0 CACHE 3"),
+                          self.made())
+        process = self.stopped_at("mysql.before_snapshot:stop:1", "migrate", self.server.uri(source),
+                                  self.server.uri(target))
+        self.server.ask(source,
+                        "INSERT INTO t SELECT NEXTVAL(order_no) FROM seq_1_to_50; "
+                        "INSERT INTO t SELECT NEXTVAL(`do``wn 'n'`) FROM seq_1_to_50")
         process.send_signal(signal.SIGCONT)
         self.assert_code(support.finish(process), 0)
-        most, least, up, down = map(int, self.server.ask(target, "SELECT max(no), min(no), NEXTVAL(order_no), NEXTVAL(`do``wn 'n'`) FROM t")[0])
+        most, least, up, down = map(int, self.server.ask(target,
+                                                         "SELECT max(no), min(no), NEXTVAL(order_no), "
+                                                         "NEXTVAL(`do``wn 'n'`) FROM t")[0])
         self.assertGreater(up, most)
         self.assertLess(down, least)
 
@@ -185,40 +214,60 @@ class Catalogue(sql_case.SqlCase):
         for name in ("shop", "sh`op2", "others"):
             self.addCleanup(self.server.ask, "", "DROP DATABASE `%s`" % name.replace("`", "``"))
         self.server.ask("others", "CREATE TABLE theirs (id int PRIMARY KEY)")
-        self.server.ask("shop", "CREATE TABLE shop (id int PRIMARY KEY, n int); CREATE SEQUENCE s; CREATE TABLE t (id int DEFAULT NEXTVAL(s) PRIMARY KEY);"
+        self.server.ask("shop",
+                        "CREATE TABLE shop (id int PRIMARY KEY, n int); CREATE SEQUENCE s; "
+                        "CREATE TABLE t (id int DEFAULT NEXTVAL(s) PRIMARY KEY);"
                                 "CREATE VIEW plain AS SELECT shop.id, NEXTVAL(s) AS n FROM t AS shop;"
                                 "CREATE VIEW across AS SELECT t.id FROM t JOIN others.theirs USING (id);"
                                 "CREATE TRIGGER shop.tr BEFORE INSERT ON `shop`.`t` FOR EACH ROW SET @shop = 'shop.t';"
                                 "INSERT INTO t VALUES ()")
         self.migrate(self.server.uri("shop"), self.server.uri("sh`op2".replace("`", "%60")), "--strict")
-        self.assertEqual(self.server.ask("", "SELECT table_name FROM information_schema.views WHERE table_schema = 'sh`op2' AND view_definition LIKE '%`shop`.`t`%'"), [])
+        self.assertEqual(self.server.ask("",
+                                         "SELECT table_name FROM information_schema.views WHERE table_schema = "
+                                         "'sh`op2' AND view_definition LIKE '%`shop`.`t`%'"), [])
         self.server.ask("", "DROP DATABASE shop; CREATE DATABASE shop")
-        self.assertEqual(self.server.ask("sh`op2", "INSERT INTO others.theirs VALUES (1); SELECT id FROM plain; SELECT id FROM across; INSERT INTO t VALUES (); "
+        self.assertEqual(self.server.ask("sh`op2",
+                                         "INSERT INTO others.theirs VALUES (1); SELECT id FROM plain; "
+                                         "SELECT id FROM across; INSERT INTO t VALUES (); "
                                                    "SELECT @shop"), [["1"], ["1"], ["shop.t"]])
 
     def test_a_definer_called_as_the_database(self):
         """With triggers by whose makers' quotes, and a database that differs in its case alone."""
-        self.server.ask("", "CREATE DATABASE mall; CREATE DATABASE Mall; CREATE DATABASE beyond; CREATE USER mall@'%'; GRANT ALL ON *.* TO mall@'%'")
+        self.server.ask("",
+                        "CREATE DATABASE mall; CREATE DATABASE Mall; CREATE DATABASE beyond; CREATE USER mall@'%'; "
+                        "GRANT ALL ON *.* TO mall@'%'")
         for word in ("DATABASE mall", "DATABASE Mall", "DATABASE beyond", "USER mall@'%'"):
             self.addCleanup(self.server.ask, "", "DROP " + word)
         self.server.ask("beyond", "CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1), (2)")
         self.server.ask("Mall", "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
         self.server.ask("mall", "CREATE TABLE t (id int PRIMARY KEY, c varchar(9)); INSERT INTO t VALUES (1, 'xax');"
-                                "CREATE DEFINER=mall@'%' TRIGGER mall.tr BEFORE INSERT ON mall.t FOR EACH ROW SET @of = 1;"
-                                "CREATE DEFINER=mall@'%' VIEW across AS SELECT a.id, a.c FROM mall.t AS a JOIN beyond.u AS b USING (id);"
-                                "CREATE VIEW within AS SELECT trim(BOTH 'x' FROM mall.c) AS c, (SELECT max(mall.id) FROM mall.t AS mall) AS n "
-                                "FROM (mall.t AS mall JOIN beyond.u USING (id)) JOIN Mall.t AS other ON other.id = mall.id "
+                                "CREATE DEFINER=mall@'%' TRIGGER mall.tr BEFORE INSERT ON mall.t FOR EACH ROW SET "
+                                "@of = 1;"
+                                "CREATE DEFINER=mall@'%' VIEW across AS SELECT a.id, "
+                                "a.c FROM mall.t AS a JOIN beyond.u AS b USING (id);"
+                                "CREATE VIEW within AS SELECT trim(BOTH 'x' FROM mall.c) AS c, "
+                                "(SELECT max(mall.id) FROM mall.t AS mall) AS n "
+                                "FROM (mall.t AS mall JOIN beyond.u USING (id)) JOIN Mall.t AS other ON other.id = "
+                                "mall.id "
                                 "WHERE EXISTS (SELECT 1 FROM (mall.t AS x JOIN beyond.u AS y))")
         self.server.ask("mall", 'CREATE TRIGGER "mall"."tr2" BEFORE UPDATE ON "mall" . "t" FOR EACH ROW SET @of = 1;'
-                                "CREATE TRIGGER IF NOT EXISTS mall . tr3 /* ON */ BEFORE DELETE ON t FOR EACH ROW SET @of = 1", "ANSI_QUOTES")
+                                "CREATE TRIGGER IF NOT EXISTS mall . tr3 /* ON */ BEFORE DELETE ON t FOR EACH ROW "
+                                "SET @of = 1", "ANSI_QUOTES")
         target = self.made()
         self.migrate(self.server.uri("mall"), self.server.uri(target), "--strict")
-        self.assertEqual(self.server.ask(target, "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = database() "
+        self.assertEqual(self.server.ask(target,
+                                         "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = "
+                                         "database() "
                                                  "ORDER BY 1"), [["tr"], ["tr2"], ["tr3"]])
-        self.assertEqual(self.server.ask(target, "SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = 'mall'"), [["3"]])
+        self.assertEqual(self.server.ask(target,
+                                         "SELECT count(*) FROM information_schema.triggers WHERE trigger_schema "
+                                         "= 'mall'"), [["3"]])
         self.server.ask(target, "UPDATE t SET c = 'xbx'")
-        self.assertEqual(self.server.ask(target, "SELECT * FROM across; SELECT * FROM within; SELECT count(*) FROM information_schema.views WHERE "
-                                                 "table_schema = database() AND view_definition LIKE BINARY '%`Mall`.`t`%'"),
+        self.assertEqual(self.server.ask(target,
+                                         "SELECT * FROM across; SELECT * FROM within; "
+                                         "SELECT count(*) FROM information_schema.views WHERE "
+                                                 "table_schema = database() AND view_definition LIKE BINARY "
+                                                 "'%`Mall`.`t`%'"),
                          [["1", "xbx"], ["b", "1"], ["1"]])
 
     def told(self, *arguments):
@@ -228,7 +277,8 @@ class Catalogue(sql_case.SqlCase):
     def account(self, name, source, target, of_source, of_target):
         """A URI's part before the host, of a user who may only so much."""
         for database, rights in ((source, of_source), (target, of_target)):
-            self.server.ask("", "CREATE USER IF NOT EXISTS %s@127.0.0.1; GRANT %s ON %s.* TO %s@127.0.0.1" % (name, rights, database, name))
+            self.server.ask("", "CREATE USER IF NOT EXISTS %s@127.0.0.1; GRANT %s ON %s.* TO %s@127.0.0.1" % (name,
+                rights, database, name))
         self.addCleanup(self.server.ask, "", "DROP USER %s@127.0.0.1" % name)
         return [self.server.uri(database).replace("root@", name + "@") for database in (source, target)]
 
@@ -239,7 +289,8 @@ class Catalogue(sql_case.SqlCase):
         self.server.ask("", "GRANT SELECT ON mysql.proc TO clerk@127.0.0.1")
         said = self.run_program("migrate", *uris, "--strict", code=1).err
         self.assertRegex(said, "open: a_second: the view runs as clerk@127.0.0.1 who copies, in the source as root@")
-        self.assertIn("the view a_doubled belongs to the account of this run: it may not make one with DEFINER=`root`@", said)
+        self.assertIn("the view a_doubled belongs to the account of this run: it may not make one with DEFINER=`root`@",
+                      said)
         left, right = (self.dump(name).replace('"', "`").replace("`root`@", "`clerk`@") for name in (source, target))
         self.assertEqual(left, right)
         self.rollback("--confirm")
@@ -250,11 +301,15 @@ class Catalogue(sql_case.SqlCase):
         source, target = self.rich(), self.made()
         uris = self.account("reader", source, target, "SELECT, TRIGGER, EVENT, EXECUTE, LOCK TABLES", RIGHTS)
         notes = self.notes(*uris)["notes"]
-        self.assertIn("z_first: the view is left out: the account may not read its text: GRANT it SHOW VIEW and SELECT", notes)
-        self.assertIn("twice: the function is left out: the account may not read its text: GRANT it SELECT on mysql.proc", notes)
+        self.assertIn("z_first: the view is left out: the account may not read its text: GRANT it SHOW VIEW and SELECT",
+                      notes)
+        self.assertIn("twice: the function is left out: the account may not read its text: GRANT it SELECT on "
+                      "mysql.proc", notes)
         self.run_program("migrate", "--strict", *uris, code=5)
         self.migrate(*uris, code=1)   # its triggers are another's, whom it may not name
-        self.assertEqual(self.server.ask(target, "SELECT table_name FROM information_schema.views WHERE table_schema = database()"), [])
+        self.assertEqual(self.server.ask(target,
+                                         "SELECT table_name FROM information_schema.views WHERE table_schema = "
+                                         "database()"), [])
 
     def test_a_definer_that_is_not_there(self):
         source, target = self.made("CREATE DEFINER=gone@nowhere VIEW v AS SELECT 1 AS one"), self.made()
@@ -265,12 +320,15 @@ class Catalogue(sql_case.SqlCase):
     def test_what_a_source_tells_is_no_command(self):
         """It says something else than what makes a view, or that an event is enabled by keeping silent."""
         told = {b"CREATE ALGORITHM=UNDEFINED DEFINER=": b"DROP DATABASE victim            -- ",
-                b"PRESERVE DISABLE DO": b"PRESERVE         DO", b"FUNCTION `pure`(": b"FUNCTION `soso`(", b"TRIGGER first ": b"TRIGGER other ",
+                b"PRESERVE DISABLE DO": b"PRESERVE         DO", b"FUNCTION `pure`(": b"FUNCTION `soso`(",
+                b"TRIGGER first ": b"TRIGGER other ",
                 b"SQL SECURITY INVOKER VIEW": b"/*!00000 INVOKER */  VIEW"}
         self.server.ask("", "CREATE DATABASE victim")
         self.addCleanup(self.server.ask, "", "DROP DATABASE IF EXISTS victim")
-        source, target = self.made("CREATE VIEW v AS SELECT 1 AS one; CREATE EVENT e ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1; "
-                                   "CREATE TABLE t (id int PRIMARY KEY); CREATE TRIGGER first BEFORE INSERT ON t FOR EACH ROW SET NEW.id = 1; "
+        source, target = self.made("CREATE VIEW v AS SELECT 1 AS one; CREATE EVENT e ON SCHEDULE EVERY 1 YEAR DISABLE "
+                                   "DO SELECT 1; "
+                                   "CREATE TABLE t (id int PRIMARY KEY); CREATE TRIGGER first BEFORE INSERT ON t FOR "
+                                   "EACH ROW SET NEW.id = 1; "
                                    "CREATE SQL SECURITY INVOKER VIEW w AS SELECT 2 AS two; "
                                    "CREATE FUNCTION pure (x int) RETURNS int RETURN x"), self.made()
 
@@ -297,27 +355,35 @@ class Catalogue(sql_case.SqlCase):
         for occurrence in (2, 3):
             rule = "mysql.after_object:retry:1,mysql.before_objects:error:%d" % occurrence
             state = self.path("state%d" % occurrence)
-            result = support.transhume("migrate", *pair, "--state", state, cwd=self.folder, env={"TRANSHUME_FAILPOINT": rule})
+            result = support.transhume("migrate", *pair, "--state", state, cwd=self.folder,
+                                       env={"TRANSHUME_FAILPOINT": rule})
             self.assertIn(result.code, (0, 3), result.err)
             self.run_program("resume" if result.code else "status", "--state", state)
             self.server.ask("", "DROP DATABASE %s; CREATE DATABASE %s" % (target, target))
 
     def test_events_that_are_not_enabled(self):
         source = self.made("CREATE EVENT late ON SCHEDULE AT now() + INTERVAL 1 SECOND DISABLE DO SELECT 1; "
-                           "CREATE EVENT `of replica` ON SCHEDULE EVERY 1 DAY DISABLE ON SLAVE COMMENT 'ENABLE' DO SELECT 1")
+                           "CREATE EVENT `of replica` ON SCHEDULE EVERY 1 DAY DISABLE ON SLAVE COMMENT 'ENABLE' DO "
+                           "SELECT 1")
         target = self.made()
-        self.wait_until("its time is past", lambda: self.server.ask(source, "SELECT now() > execute_at FROM information_schema.events "
-                                                                            "WHERE event_schema = database() AND event_name = 'late'") == [["1"]])
+        self.wait_until("its time is past", lambda: self.server.ask(source,
+                                                                    "SELECT now() > execute_at FROM "
+                                                                    "information_schema.events "
+                                                                            "WHERE event_schema = database() AND "
+                                                                            "event_name = 'late'") == [["1"]])
         said = self.told(self.server.uri(source), self.server.uri(target))
         self.assertIn("the event late is not made: the server took its statement and made none", said)
         self.assertIn("the event of replica is made disabled", said)
-        self.assertEqual(self.server.ask(target, "SELECT event_name, status FROM information_schema.events WHERE event_schema = database()"),
+        self.assertEqual(self.server.ask(target,
+                                         "SELECT event_name, status FROM information_schema.events WHERE event_schema "
+                                         "= database()"),
                          [["of replica", "DISABLED"]])
         self.assertEqual(self.server.ask(target, "SELECT name FROM _transhume_object"), [["of replica"]])
 
     def test_a_lock_is_no_missing_right(self):
         """Nor is the right to ask a sequence where it is that to see how it is made."""
-        source, target = self.made("CREATE SEQUENCE numbers; SELECT NEXTVAL(numbers); CREATE TABLE t (id int PRIMARY KEY)"), self.made()
+        source, target = self.made("CREATE SEQUENCE numbers; SELECT NEXTVAL(numbers); "
+                                   "CREATE TABLE t (id int PRIMARY KEY)"), self.made()
         uris = self.account("asker", source, target, "SELECT, SHOW VIEW, INSERT, LOCK TABLES", RIGHTS)
         holder = self.server.session(source)
         self.addCleanup(holder.close)
@@ -325,14 +391,17 @@ class Catalogue(sql_case.SqlCase):
         # the server waits for two thirds of it, but in whole seconds: of one second for as long as the client
         self.assertIn("[source-locked]", self.run_program("check", "--timeout", "3s", *uris, code=3).err)
         holder.ask("UNLOCK TABLES; SELECT 1")
-        self.server.ask("", "REVOKE SELECT ON %s.* FROM asker@127.0.0.1; GRANT SELECT ON %s.t TO asker@127.0.0.1" % (source, source))
-        self.assertIn("the sequence numbers starts over: the account may not read where it is: GRANT it SELECT", self.told(*uris))
+        self.server.ask("", "REVOKE SELECT ON %s.* FROM asker@127.0.0.1; GRANT SELECT ON %s.t TO asker@127.0.0.1"
+                        % (source, source))
+        self.assertIn("the sequence numbers starts over: the account may not read where it is: GRANT it SELECT",
+                      self.told(*uris))
 
     def some(self, cases):
         return cases if support.SOAK else random.Random("%d %s" % (support.SEED, self.id())).sample(cases, 1)
 
     def assert_bare(self, name):
-        self.assertEqual(self.server.ask(name, "SHOW TABLES; " + COUNTS["information_schema.routines"] + "; " + COUNTS["information_schema.events"]),
+        self.assertEqual(self.server.ask(name, "SHOW TABLES; " + COUNTS["information_schema.routines"] + "; "
+                                         + COUNTS["information_schema.events"]),
                          [["0"], ["0"]])
 
     def test_killed_while_they_are_made(self):
@@ -351,10 +420,14 @@ class Catalogue(sql_case.SqlCase):
     def killed_and_changed(self, *arguments):
         """A run that ends before its views are made, and what a deployment then does to its source."""
         source = self.rich()
-        killed = support.kill_at("engine.before_after_load", 1, "migrate", self.server.uri(source), *arguments, cwd=self.folder)
+        killed = support.kill_at("engine.before_after_load", 1, "migrate", self.server.uri(source), *arguments,
+                                 cwd=self.folder)
         self.assertEqual(killed.code, -9, killed.err)
-        self.server.ask(source, "CREATE OR REPLACE VIEW z_first AS SELECT id, total, n, 'new' AS more FROM orders; CREATE VIEW late AS SELECT 1 AS one;"
-                                "ALTER EVENT nightly DISABLE; DROP EVENT off; DROP TRIGGER second_of; CREATE OR REPLACE FUNCTION twice (x int) RETURNS int RETURN 3;"
+        self.server.ask(source,
+                        "CREATE OR REPLACE VIEW z_first AS SELECT id, total, n, 'new' AS more FROM orders; "
+                        "CREATE VIEW late AS SELECT 1 AS one;"
+                                "ALTER EVENT nightly DISABLE; DROP EVENT off; DROP TRIGGER second_of; "
+                                "CREATE OR REPLACE FUNCTION twice (x int) RETURNS int RETURN 3;"
                                 "SELECT NEXTVAL(numbers)")
         return self.server.uri(source)
 
@@ -363,20 +436,31 @@ class Catalogue(sql_case.SqlCase):
         target = self.made()
         source = self.killed_and_changed(self.server.uri(target))
         said = self.run_program("resume", source, self.server.uri(target)).err
-        self.assertIn("the source is not what it was when the run began: event nightly differs; function twice differs; view z_first differs; view late is new;", said)
-        self.assertEqual(self.server.ask(target, "SELECT more FROM z_first LIMIT 1; SELECT one FROM late; SELECT twice(1)"), [["new"], ["1"], ["2"]])
-        said = self.run_program("resume", self.killed_and_changed("out.db", "--state", "other"), "out.db", "--state", "other").err
+        self.assertIn("the source is not what it was when the run began: event nightly differs; "
+                      "function twice differs; view z_first differs; view late is new;", said)
+        self.assertEqual(self.server.ask(target,
+                                         "SELECT more FROM z_first LIMIT 1; SELECT one FROM late; SELECT twice(1)"),
+                         [["new"], ["1"], ["2"]])
+        said = self.run_program("resume", self.killed_and_changed("out.db", "--state", "other"), "out.db", "--state",
+                                "other").err
         self.assertNotIn("the source is not what it was", said)
 
     def test_a_view_that_changes_while_it_is_read(self):
-        self.write("plan.yaml", "transhume: 1\ntables:\n  seen:\n    entities:\n      seen:\n        from: a_second\n        fields: { '*': copy }\n")
+        self.write("plan.yaml",
+                   "transhume: 1\ntables:\n  seen:\n    entities:\n      seen:\n        from: a_second\n        "
+                   "fields: { '*': copy }\n")
         plan = ("--plan", "plan.yaml", "out.db")
         source = self.killed_and_changed(*plan)
         self.assertIn("column z_first.more", self.run_program("resume", source, *plan, code=5).err)
-        self.server.ask(source.rpartition("/")[2], "DROP VIEW late; CREATE OR REPLACE VIEW z_first AS SELECT id, total, n FROM orders WHERE total > 11;"
-                                                   "CREATE OR REPLACE FUNCTION twice (x int) RETURNS int DETERMINISTIC RETURN x * 2")
-        self.assertIn("its schema is not the one that the run began with: view z_first differs", self.run_program("resume", source, *plan, code=5).err)
-        self.server.ask(source.rpartition("/")[2], "CREATE OR REPLACE VIEW z_first AS SELECT id, total, n FROM orders WHERE total > 10")
+        self.server.ask(source.rpartition("/")[2],
+                        "DROP VIEW late; CREATE OR REPLACE VIEW z_first AS SELECT id, total, "
+                        "n FROM orders WHERE total > 11;"
+                                                   "CREATE OR REPLACE FUNCTION twice (x int) RETURNS int DETERMINISTIC "
+                                                   "RETURN x * 2")
+        self.assertIn("its schema is not the one that the run began with: view z_first differs",
+                      self.run_program("resume", source, *plan, code=5).err)
+        self.server.ask(source.rpartition("/")[2],
+                        "CREATE OR REPLACE VIEW z_first AS SELECT id, total, n FROM orders WHERE total > 10")
         self.run_program("resume", source, *plan)
 
     def held(self, name, sql):
@@ -387,7 +471,8 @@ class Catalogue(sql_case.SqlCase):
         return session
 
     def test_nobody_queues_for_long_behind_a_rollback(self):
-        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7); CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @x = 1;"
+        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7); "
+                                   "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @x = 1;"
                                    "CREATE VIEW v AS SELECT id FROM t"), self.made()
         self.migrate(self.server.uri(source), self.server.uri(target))
         holder = self.held(target, "SELECT id FROM v")
@@ -406,8 +491,10 @@ class Catalogue(sql_case.SqlCase):
         """What was done before is not done again for it, and the holder is named."""
         self.server.ask("mysql", "INSTALL SONAME 'metadata_lock_info'")
         self.addCleanup(self.server.ask, "mysql", "UNINSTALL SONAME 'metadata_lock_info'")
-        source, target = self.made("CREATE TABLE `it's` (id int PRIMARY KEY); INSERT INTO `it's` VALUES (7)"), self.made()
-        self.server.ask(source, "CREATE TRIGGER tr BEFORE INSERT ON `it's` FOR EACH ROW SET @x = '\\'", "NO_BACKSLASH_ESCAPES")
+        source, target = self.made(
+            "CREATE TABLE `it's` (id int PRIMARY KEY); INSERT INTO `it's` VALUES (7)"), self.made()
+        self.server.ask(source, "CREATE TRIGGER tr BEFORE INSERT ON `it's` FOR EACH ROW SET @x = '\\'",
+                        "NO_BACKSLASH_ESCAPES")
         arguments = (self.server.uri(source), self.server.uri(target), "--timeout", "1s")
         process = self.stopped_at("mysql.before_objects:stop:1", "migrate", *arguments)
         self.held(target, "SELECT name FROM _transhume_ledger")
@@ -429,7 +516,8 @@ class Catalogue(sql_case.SqlCase):
         """What is known is said at once, and not once the other's patience is over."""
         script = "CREATE TABLE %s (id int PRIMARY KEY, v int, KEY (v)); INSERT INTO %s VALUES (7, 7);"
         source, target = self.made("".join(script % (name, name) for name in ("free", "taken"))), self.made()
-        process = self.stopped_at("engine.before_after_load:stop:1,mysql.after_index:sleep:1,mysql.after_index:error:1", "migrate",
+        process = self.stopped_at("engine.before_after_load:stop:1,mysql.after_index:sleep:1,mysql.after_index:error:1",
+                                  "migrate",
                                   self.server.uri(source), self.server.uri(target), "--timeout", "5s")
         self.held(target, "SELECT id FROM taken")
         begun = time.monotonic()
@@ -457,7 +545,8 @@ class Catalogue(sql_case.SqlCase):
 
     def test_a_rollback_that_is_killed(self):
         source = self.rich()
-        for point, occurrence in self.some((("mysql.before_remove_objects", 1), ("mysql.after_remove_object", 4), ("mysql.after_remove_object", 13))):
+        for point, occurrence in self.some((("mysql.before_remove_objects", 1), ("mysql.after_remove_object", 4),
+                                            ("mysql.after_remove_object", 13))):
             with self.subTest(point=point, occurrence=occurrence):
                 target, state = self.made(), "state-%s-%d" % (point, occurrence)
                 self.migrate(self.server.uri(source), self.server.uri(target), "--state", state)
@@ -468,33 +557,42 @@ class Catalogue(sql_case.SqlCase):
 
     def test_what_is_there_is_left_alone(self):
         source = self.rich()
-        mine = ("CREATE VIEW z_first AS SELECT 'mine' AS id, 1 AS total, 2 AS n; CREATE FUNCTION twice (x int) RETURNS int RETURN 7; "
+        mine = ("CREATE VIEW z_first AS SELECT 'mine' AS id, 1 AS total, 2 AS n; CREATE FUNCTION twice (x int) RETURNS "
+                "int RETURN 7; "
                 "CREATE SEQUENCE numbers START WITH 1; CREATE EVENT nightly ON SCHEDULE AT '2035-01-01' DO SELECT 1")
         target = self.made(mine)
         before = self.server.dump(target)
         said = self.told(self.server.uri(source), self.server.uri(target))
         self.assertIn("the view z_first is not made: the target has one of this name", said)
         self.assertIn("the event nightly is not made: the target has one of this name", said)
-        self.assertEqual(self.server.ask(target, "SELECT id FROM z_first; SELECT twice(1); SELECT NEXTVAL(numbers)"), [["mine"], ["7"], ["1"]])
+        self.assertEqual(self.server.ask(target, "SELECT id FROM z_first; SELECT twice(1); SELECT NEXTVAL(numbers)"),
+                         [["mine"], ["7"], ["1"]])
         self.rollback("--confirm")
-        self.assertEqual(self.server.dump(target).replace("DO SETVAL(`numbers`, 1001, 0);\n", "DO SETVAL(`numbers`, 1, 0);\n"), before)
+        self.assertEqual(self.server.dump(target).replace("DO SETVAL(`numbers`, 1001, 0);\n",
+                                                          "DO SETVAL(`numbers`, 1, 0);\n"), before)
 
     def test_what_is_changed_since_stays(self):
         source, target = self.rich(), self.made()
         self.migrate(self.server.uri(source), self.server.uri(target))
-        self.server.ask(target, "CREATE OR REPLACE FUNCTION twice (x int) RETURNS int RETURN 3; ALTER EVENT nightly ENABLE; CREATE TABLE my_own "
+        self.server.ask(target,
+                        "CREATE OR REPLACE FUNCTION twice (x int) RETURNS int RETURN 3; ALTER EVENT nightly ENABLE; "
+                        "CREATE TABLE my_own "
                                 "(id int DEFAULT NEXTVAL(numbers))")
         told = self.rollback("--dry-run").out
         self.assertIn("function twice: changed since the run made it, so it stays", told)
         self.assertIn("event nightly: changed since", told)
         self.rollback("--confirm")
-        self.assertEqual(self.server.ask(target, "SELECT twice(1); SELECT event_name FROM information_schema.events WHERE event_schema = database(); "
-                                                 "INSERT INTO my_own VALUES (); SELECT id FROM my_own"), [["3"], ["nightly"], ["35"]])
+        self.assertEqual(self.server.ask(target,
+                                         "SELECT twice(1); SELECT event_name FROM information_schema.events WHERE "
+                                         "event_schema = database(); "
+                                                 "INSERT INTO my_own VALUES (); SELECT id FROM my_own"),
+                         [["3"], ["nightly"], ["35"]])
         self.assertEqual(sorted(name for name, in self.server.ask(target, "SHOW TABLES")), ["my_own", "numbers"])
 
     def test_what_may_not_be_read_is_told_from_others(self):
         """An account that keeps definers, but may not read what they own, and one that may not read views any more."""
-        source, target = self.made("CREATE PROCEDURE mine () SELECT 1; CREATE PROCEDURE ours () SELECT 1; CREATE VIEW v AS SELECT 1 AS one"), self.made()
+        source, target = self.made("CREATE PROCEDURE mine () SELECT 1; CREATE PROCEDURE ours () SELECT 1; "
+                                   "CREATE VIEW v AS SELECT 1 AS one"), self.made()
         uris = self.account("scribe", source, target, "SELECT, SHOW VIEW, LOCK TABLES", RIGHTS)
         self.server.ask("", "GRANT SET USER ON *.* TO scribe@127.0.0.1; GRANT SELECT ON mysql.proc TO scribe@127.0.0.1")
         first = self.stopped_at("mysql.before_objects:stop:1", "migrate", *uris)
@@ -503,27 +601,35 @@ class Catalogue(sql_case.SqlCase):
         self.assert_code(support.finish(first), 0)
         self.server.ask("", "REVOKE SHOW VIEW ON %s.* FROM scribe@127.0.0.1" % target)
         later = "SELECT now() > max(last_altered) FROM information_schema.routines WHERE routine_schema = database()"
-        self.wait_until("the second ends", lambda: self.server.ask(target, later) == [["1"]])   # the server knows of whole ones
-        self.server.ask(target, "CREATE OR REPLACE PROCEDURE ours () SELECT 'ours'; CREATE OR REPLACE VIEW v AS SELECT 2 AS two")
+        # the server knows of whole ones
+        self.wait_until("the second ends", lambda: self.server.ask(target, later) == [["1"]])
+        self.server.ask(target,
+                        "CREATE OR REPLACE PROCEDURE ours () SELECT 'ours'; "
+                        "CREATE OR REPLACE VIEW v AS SELECT 2 AS two")
         told = self.rollback("--dry-run").out
         self.assertIn("procedure ours: changed since the run made it, so it stays", told)
         self.assertIn("procedure mine\n", told)
         self.assertIn("view v: the account may not read its text: GRANT it SHOW VIEW and SELECT, so it stays", told)
         self.rollback("--confirm")
-        self.assertEqual(self.server.ask(target, "CALL ours(); SELECT two FROM v; SELECT routine_name FROM information_schema.routines "
+        self.assertEqual(self.server.ask(target,
+                                         "CALL ours(); SELECT two FROM v; SELECT routine_name FROM "
+                                         "information_schema.routines "
                                                  "WHERE routine_schema = database()"), [["ours"], ["2"], ["ours"]])
 
     def test_what_others_make_meanwhile_is_not_the_runs(self):
         source = self.rich()
-        mine = "CREATE VIEW a_second AS SELECT 'mine' AS id, 1 AS n; CREATE EVENT nightly ON SCHEDULE AT '2035-01-01' DO SELECT 1"
+        mine = ("CREATE VIEW a_second AS SELECT 'mine' AS id, 1 AS n; CREATE EVENT nightly ON SCHEDULE AT '2035-01-01' "
+                "DO SELECT 1")
         for resumed in self.some((True, False)):
             with self.subTest(resumed=resumed):
                 target, state = self.made(), "state-%s" % resumed
                 uris = (self.server.uri(source), self.server.uri(target))
-                self.assertEqual(support.kill_at("mysql.before_objects", 2, "migrate", *uris, "--state", state, cwd=self.folder).code, -9)
+                self.assertEqual(support.kill_at("mysql.before_objects", 2, "migrate", *uris, "--state", state,
+                                                 cwd=self.folder).code, -9)
                 self.server.ask(target, mine)
                 if resumed:
-                    self.assertIn("the event nightly is not made: the target has one", self.run_program("resume", *uris, "--state", state).err)
+                    self.assertIn("the event nightly is not made: the target has one",
+                                  self.run_program("resume", *uris, "--state", state).err)
                     # else the run's own view on it would go with it
                     self.server.ask(target, "DROP VIEW a_doubled")
                 said = self.rollback("--dry-run", state=state).out
@@ -531,7 +637,9 @@ class Catalogue(sql_case.SqlCase):
                 self.assertNotIn("nightly", said)
                 self.server.ask(target, "CREATE OR REPLACE VIEW a_second AS SELECT 'mine' AS id")
                 self.rollback("--confirm", state=state)
-                self.assertEqual(self.server.ask(target, "SELECT id FROM a_second; SELECT event_name FROM information_schema.events "
+                self.assertEqual(self.server.ask(target,
+                                                 "SELECT id FROM a_second; SELECT event_name FROM "
+                                                 "information_schema.events "
                                                          "WHERE event_schema = database()"), [["mine"], ["nightly"]])
 
     def test_a_maker_whose_process_is_taken_over(self):
@@ -546,10 +654,12 @@ class Catalogue(sql_case.SqlCase):
         self.addCleanup(holder.close)
         holder.ask("LOCK TABLES u WRITE; SELECT 1")
         first.send_signal(signal.SIGCONT)
-        makers = "SELECT count(*) FROM information_schema.processlist WHERE db = '%s' AND info LIKE 'CREATE%%VIEW%%'" % target
+        makers = ("SELECT count(*) FROM information_schema.processlist WHERE db = '%s' AND info LIKE 'CREATE%%VIEW%%'"
+                  % target)
         self.wait_until("its statement waits", lambda: self.server.ask("", makers) == [["1"]])
         first.send_signal(signal.SIGSTOP)
-        self.run_program("rollback", "--run", self.run_id("first"), "--state", "second", "--take-over", "--confirm", self.server.uri(target))
+        self.run_program("rollback", "--run", self.run_id("first"), "--state", "second", "--take-over", "--confirm",
+                         self.server.uri(target))
         self.assertEqual(self.server.ask("", makers), [["0"]])
         holder.ask("UNLOCK TABLES; SELECT 1")
         self.assertEqual(self.server.ask(target, "SHOW TABLES"), [])
@@ -569,7 +679,8 @@ class Catalogue(sql_case.SqlCase):
             proxy.cut_at(b"VIEW `v`", before=False)
             first.send_signal(signal.SIGCONT)
             seen = set()
-            self.wait_until("another try waits", lambda: seen.update(row[0] for row in self.server.ask("", makers)) or len(seen) > 1)
+            self.wait_until("another try waits", lambda: seen.update(row[0] for row in self.server.ask("", makers))
+                            or len(seen) > 1)
             holder.ask("UNLOCK TABLES; SELECT 1")
             result = support.finish(first)
             self.assertEqual(proxy.cuts, 1)
@@ -582,7 +693,8 @@ class Catalogue(sql_case.SqlCase):
         source, target = self.rich(), self.made()
         uris = (self.server.uri(source), self.server.uri(target))
         idle = "SELECT id FROM information_schema.processlist WHERE db = '%s' AND command = 'Sleep'" % target
-        for point in self.some(("mysql.after_intent:stop:2", "mysql.after_object:stop:3", "mysql.after_object:stop:11")):
+        for point in self.some(("mysql.after_intent:stop:2", "mysql.after_object:stop:3",
+                                "mysql.after_object:stop:11")):
             first = self.stopped_at(point, "migrate", *uris)
             for number, in self.server.ask("", idle):
                 self.server.ask("", "KILL %s" % number)
@@ -601,10 +713,12 @@ class Catalogue(sql_case.SqlCase):
         self.assertIn("a_second reads it", self.rollback("--confirm", code=5).err)
 
     def test_a_view_of_others_whose_text_can_not_be_seen(self):
-        source, target, reports = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7)"), self.made(), self.made()
+        source, target, reports = self.made(
+            "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7)"), self.made(), self.made()
         uris = self.account("teller", source, target, "SELECT, LOCK TABLES", RIGHTS)
         self.migrate(*uris)
-        self.server.ask(target, "CREATE VIEW %s.v AS SELECT id FROM t; GRANT SELECT ON %s.* TO teller@127.0.0.1" % (reports, reports))
+        self.server.ask(target, "CREATE VIEW %s.v AS SELECT id FROM t; GRANT SELECT ON %s.* TO teller@127.0.0.1"
+                        % (reports, reports))
         said = self.rollback("--confirm", code=5).err
         self.assertIn("the view %s.v may read it: its text can't be seen" % reports, said)
         self.assertIn("GRANT SHOW VIEW", said)
@@ -617,9 +731,12 @@ class Catalogue(sql_case.SqlCase):
 
     def test_a_view_of_the_run_whose_text_it_could_not_read(self):
         """It is told from others', at once: a right that is granted later does not say whether it was changed."""
-        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7); CREATE VIEW v AS SELECT id FROM t"), self.made()
-        uris = self.account("blind", source, target, "SELECT, SHOW VIEW, LOCK TABLES", RIGHTS.replace("SHOW VIEW, ", ""))
-        self.server.ask("", "GRANT SET USER ON *.* TO blind@127.0.0.1")   # else it is the view's definer, who sees its text
+        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7); "
+                                   "CREATE VIEW v AS SELECT id FROM t"), self.made()
+        uris = self.account("blind", source, target, "SELECT, SHOW VIEW, LOCK TABLES",
+                            RIGHTS.replace("SHOW VIEW, ", ""))
+        # else it is the view's definer, who sees its text
+        self.server.ask("", "GRANT SET USER ON *.* TO blind@127.0.0.1")
         self.migrate(*uris)
         self.assertEqual(self.server.ask(target, "SELECT name, digest FROM _transhume_object"), [["v", ""]])
         for hidden in (True, False):
@@ -634,39 +751,57 @@ class Catalogue(sql_case.SqlCase):
 
     def test_what_views_call(self):
         """A procedure or function that is called as a table is not used by what reads the table."""
-        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7); CREATE PROCEDURE t () SELECT 1;"
-                                   "CREATE FUNCTION t (x int) RETURNS int RETURN x; CREATE FUNCTION f (x int) RETURNS int RETURN x"), self.made("CREATE TABLE t (id int PRIMARY KEY)")
+        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7); "
+                                   "CREATE PROCEDURE t () SELECT 1;"
+                                   "CREATE FUNCTION t (x int) RETURNS int RETURN x; "
+                                   "CREATE FUNCTION f (x int) RETURNS int RETURN x"), self.made("CREATE TABLE t (id "
+                                                                                                "int PRIMARY KEY)")
         for package in ("one", "other"):
             self.server.ask(source, "DELIMITER //\nCREATE PACKAGE %s AS FUNCTION a RETURN int; END;\n//\n"
-                                    "CREATE PACKAGE BODY %s AS FUNCTION a RETURN int AS BEGIN RETURN 1; END; END;\n//\n" % (package, package), "ORACLE")
+                                    "CREATE PACKAGE BODY %s AS FUNCTION a RETURN int AS BEGIN RETURN 1; END; END;\n//\n"
+                            % (package, package), "ORACLE")
         self.migrate(self.server.uri(source), self.server.uri(target), "--existing", "append")
-        self.server.ask(target, "CREATE VIEW mine AS SELECT id FROM t; CREATE VIEW calls AS SELECT one.a() AS a, f(1) AS b FROM DUAL; CREATE TABLE other (a int); "
+        self.server.ask(target,
+                        "CREATE VIEW mine AS SELECT id FROM t; CREATE VIEW calls AS SELECT one.a() AS a, "
+                        "f(1) AS b FROM DUAL; CREATE TABLE other (a int); "
                                 "CREATE VIEW its AS SELECT other.a FROM other", "ORACLE")
         said = self.rollback("--confirm").err
         for what in ("function f", "package one", "package body one"):
             self.assertIn("the %s stays: the view %s.calls uses it" % (what, target), said)
-        self.assertEqual(self.server.ask(target, "SELECT routine_type, routine_name FROM information_schema.routines WHERE routine_schema = database() ORDER BY 1, 2; "
-                                                 "SELECT * FROM calls"), [["FUNCTION", "f"], ["PACKAGE", "one"], ["PACKAGE BODY", "one"], ["1", "1"]])
+        self.assertEqual(self.server.ask(target,
+                                         "SELECT routine_type, routine_name FROM information_schema.routines WHERE "
+                                         "routine_schema = database() ORDER BY 1, 2; "
+                                                 "SELECT * FROM calls"),
+                         [["FUNCTION", "f"], ["PACKAGE", "one"], ["PACKAGE BODY", "one"], ["1", "1"]])
 
     def test_only_with_their_tables(self):
         source, target = self.rich(), self.made()
-        said = self.told(self.server.uri(source), self.server.uri(target), "--include", "orders", "--include", "log", "--include", "customers")
-        self.assertEqual([row[0] for row in self.server.ask(target, "SHOW TRIGGERS")], ["tr`ig \"x\"", "by \"mode", "first_of", "second_of"], said)
+        said = self.told(self.server.uri(source), self.server.uri(target), "--include", "orders", "--include", "log",
+                         "--include", "customers")
+        self.assertEqual([row[0] for row in self.server.ask(target, "SHOW TRIGGERS")],
+                         ["tr`ig \"x\"", "by \"mode", "first_of", "second_of"], said)
         self.assertEqual(self.server.ask(target, "SELECT NEXTVAL(numbers)"), [["35"]])
-        self.assertEqual(self.server.ask(target, "SELECT table_name FROM information_schema.views WHERE table_schema = database()"), [])
+        self.assertEqual(self.server.ask(target,
+                                         "SELECT table_name FROM information_schema.views WHERE table_schema = "
+                                         "database()"), [])
         # tables that were there keep what they have
         other = self.made("CREATE TABLE log (what text, who varchar(100))")
         self.migrate(self.server.uri(source), self.server.uri(other), "--state", "other")
-        self.assertEqual([row[0] for row in self.server.ask(other, "SHOW TRIGGERS")], ["tr`ig \"x\"", "first_of", "second_of"])
+        self.assertEqual([row[0] for row in self.server.ask(other, "SHOW TRIGGERS")],
+                         ["tr`ig \"x\"", "first_of", "second_of"])
 
 
 class HalfMade(test_mysql.MysqlCase):
-    """A table that has a definition and nothing to it yet: another session's CREATE is under way, perhaps for a client that is gone."""
+    """
+    A table that has a definition and nothing to it yet: another session's CREATE is under way, perhaps for a client
+    that is gone.
+    """
 
     def setUp(self):
         super().setUp()
         self.name = self.made("CREATE TABLE other (id int PRIMARY KEY)")
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
         self.ghost = os.path.join(self.server.folder, "data", self.name, "t.frm")
         made = self.ghost.replace("t.frm", "other.frm")
         shutil.copy2(made, self.ghost)

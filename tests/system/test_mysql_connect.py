@@ -22,15 +22,19 @@ class Connecting(support.TestCase):
         cls.server = mariadb.for_class(cls, tls=True)
         cls.name = cls.server.database()
         cls.server.ask(cls.name, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
-        cls.server.ask("", "CREATE USER files@'127.0.0.1' IDENTIFIED BY '%s'; GRANT SELECT, LOCK TABLES ON `%s`.* TO files@'127.0.0.1';"
-                           "CREATE USER files@localhost IDENTIFIED BY '%s'; GRANT SELECT, LOCK TABLES ON `%s`.* TO files@localhost;" %
+        cls.server.ask("",
+                       "CREATE USER files@'127.0.0.1' IDENTIFIED BY '%s'; GRANT SELECT, "
+                       "LOCK TABLES ON `%s`.* TO files@'127.0.0.1';"
+                           "CREATE USER files@localhost IDENTIFIED BY '%s'; GRANT SELECT, "
+                           "LOCK TABLES ON `%s`.* TO files@localhost;" %
                        ((cls.PASSWORD, cls.name) * 2))
 
     def read(self, uri, code=0, env=None):
         """What a copy out of it says; it must have arrived."""
         self.tries = getattr(self, "tries", 0) + 1
         copy = "copy%d.db" % self.tries
-        result = self.run_program("migrate", uri, "sqlite:" + copy, "--state", self.path("state%d" % self.tries), code=code,
+        result = self.run_program("migrate", uri, "sqlite:" + copy, "--state", self.path("state%d" % self.tries),
+                                  code=code,
                                   env={"HOME": self.folder, **(env or {})})
         self.assertNotIn(self.PASSWORD, result.out + result.err)
         if code == 0:
@@ -56,9 +60,12 @@ class Connecting(support.TestCase):
                 self.read("mysql://files@127.0.0.1:%d/%s?option_file=" % (self.server.port, self.name), code=2)
                 path = self.option_file(group, *where, *who, "ssl-ca=" + self.server.certificate)
                 self.read("mysql:///%s?sslmode=verify-full&option_file=%s" % (self.name, path))
-                self.read("mysql:///%s?sslmode=verify-full&option_file=%s" % (self.name, self.option_file(group, *where, *who)), code=3)
+                self.read("mysql:///%s?sslmode=verify-full&option_file=%s" % (self.name,
+                                                                              self.option_file(group, *where, *who)),
+                          code=3)
                 path = self.option_file(group, *where, "user=nobody7")
-                self.assertIn("Access denied for user 'nobody7'", self.read("mysql:///%s?option_file=%s" % (self.name, path), code=2).err)
+                self.assertIn("Access denied for user 'nobody7'",
+                              self.read("mysql:///%s?option_file=%s" % (self.name, path), code=2).err)
                 path = self.option_file(group, *where, "user=files", "password=wrong")
                 self.assertIn("Access denied", self.read("mysql:///%s?option_file=%s" % (self.name, path), code=2).err)
                 os.unlink(self.path(".my.cnf"))
@@ -83,24 +90,32 @@ class Connecting(support.TestCase):
                              "ssl-key": os.path.join(self.server.folder, "server.key")}) as server:
             name = server.database()
             server.ask(name, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2); "
-                             "CREATE USER herder@'127.0.0.1' REQUIRE SUBJECT '/CN=herder'; GRANT ALL ON *.* TO herder@'127.0.0.1'")
-            uri = "mysql://herder@127.0.0.1:%d/%s?sslmode=verify-full&sslrootcert=%s" % (server.port, name, self.server.certificate)
+                             "CREATE USER herder@'127.0.0.1' REQUIRE SUBJECT '/CN=herder'; "
+                             "GRANT ALL ON *.* TO herder@'127.0.0.1'")
+            uri = "mysql://herder@127.0.0.1:%d/%s?sslmode=verify-full&sslrootcert=%s" % (server.port, name,
+                self.server.certificate)
             self.read("%s&sslcert=%s&sslkey=%s" % (uri, certificate, key))
             self.assertIn("Access denied", self.read(uri, code=2).err)
-            self.assertIn("nokey", self.read("%s&sslcert=%s&sslkey=%s" % (uri, certificate, self.path("nokey")), code=3).err)
+            self.assertIn("nokey", self.read("%s&sslcert=%s&sslkey=%s" % (uri, certificate, self.path("nokey")),
+                                             code=3).err)
 
     def test_without_a_lock(self):
         """None is asked for, which is said, and several connections read; no right is needed for that."""
         self.server.ask("", "CREATE USER poor@'127.0.0.1'; GRANT SELECT ON `%s`.* TO poor@'127.0.0.1'" % self.name)
         for words in ("FLUSH TABLES", "LOCK TABLES"):
-            for options, asked, said in (("", True, "one connection reads all"), ("&lock=none", False, "?lock=none: its")):
-                with self.subTest(words, options=options), tcp_proxy.RefusingProxy(self.server.port, words, 1044, "42000", "no") as proxy:
-                    result = self.read("mysql://poor@127.0.0.1:%d/%s?sslmode=disable%s" % (proxy.port, self.name, options))
+            for options, asked, said in (("", True, "one connection reads all"),
+                                         ("&lock=none", False, "?lock=none: its")):
+                with self.subTest(words, options=options), tcp_proxy.RefusingProxy(self.server.port, words, 1044,
+                    "42000", "no") as proxy:
+                    result = self.read("mysql://poor@127.0.0.1:%d/%s?sslmode=disable%s" % (proxy.port, self.name,
+                        options))
                     self.assertEqual(proxy.refused > 0, asked)
                     self.assertIn(said, result.err)
 
     def test_rights_to_read(self):
-        """Those that are missing are told with the statements that give them, all at once, before the target is touched."""
+        """
+        Those that are missing are told with the statements that give them, all at once, before the target is touched.
+        """
         name, target = self.server.database(), self.server.database()
         account = "'read er'@'127.0.0.1'"
         self.server.ask(name, """CREATE TABLE big (id int PRIMARY KEY, v text); CREATE TABLE `odd one` (id int PRIMARY KEY); CREATE TABLE open_one (id int PRIMARY KEY);
@@ -108,13 +123,16 @@ CREATE TABLE words (w varchar(9) PRIMARY KEY); CREATE TABLE known (id int PRIMAR
 GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON words TO %s; GRANT INSERT ON big TO %s; GRANT INSERT ON `odd one` TO %s""" % ((account,) * 6))
         self.addCleanup(self.server.ask, name, "DROP USER " + account)
         uri = "mysql://read%%20er@127.0.0.1:%d/%s" % (self.server.port, name)
-        grants = {table: "%s: the account may not read it: GRANT SELECT ON `%s`.`%s` TO %s" % (table, name, table, account) for table in ("big", "odd one", "words")}
+        grants = {table: "%s: the account may not read it: GRANT SELECT ON `%s`.`%s` TO %s" % (table, name, table,
+            account) for table in ("big", "odd one", "words")}
 
         def problems(*arguments):
             return json.loads(support.transhume("check", "--json", *arguments, cwd=self.folder).out)["problems"]
 
         def of_plan(fields):
-            self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables: { known: { entities: { e: { from: known, fields: { id: copy, %s } } } } }\n" % (uri, fields))
+            self.write("plan.yaml",
+                       "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables: { known: { entities: { e: { from: "
+                       "known, fields: { id: copy, %s } } } } }\n" % (uri, fields))
             return problems("--plan", "plan.yaml")
 
         self.assertEqual(of_plan("w: copy"), [])
@@ -127,18 +145,23 @@ GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON wor
                     self.assertIn(line, told)
         self.assertEqual(self.server.rows(target), {})
         # of some columns the server tells no more than those
-        self.server.ask(name, "REVOKE INSERT ON words FROM %s; GRANT SELECT (w) ON words TO %s; REVOKE INSERT ON big FROM %s; GRANT SELECT (id) ON big TO %s" % ((account,) * 4))
+        self.server.ask(name,
+                        "REVOKE INSERT ON words FROM %s; GRANT SELECT (w) ON words TO %s; "
+                        "REVOKE INSERT ON big FROM %s; GRANT SELECT (id) ON big TO %s" % ((account,) * 4))
         told = self.run_program("check", uri, "sqlite:out.db", code=2).err.replace("\n  ", " ")
         for line in (grants["big"], grants["words"], "rights on some columns alone of 2 tables"):
             self.assertIn(line, told)
         self.server.ask(name, "; ".join(line.split(": ")[2] for line in grants.values()))
         self.run_program("migrate", uri, self.server.uri(target))
-        self.assertEqual(sorted(table for table in self.server.rows(target) if not table.startswith("_transhume")), ["big", "known", "odd one", "open_one", "words"])
+        self.assertEqual(sorted(table for table in self.server.rows(target) if not table.startswith("_transhume")),
+                         ["big", "known", "odd one", "open_one", "words"])
 
     def test_rights_to_read_all_are_asked_once(self):
         """Not a table: over a slow line 2,000 tables would take minutes before the first record."""
         name = self.server.database()
-        self.server.ask(name, "".join("CREATE TABLE t%d (id int PRIMARY KEY);" % number for number in range(9)) + "CREATE USER wide@'127.0.0.1'; GRANT SELECT ON `%s`.* TO wide@'127.0.0.1'" % name)
+        self.server.ask(name, "".join("CREATE TABLE t%d (id int PRIMARY KEY);" % number
+                                      for number in range(9))
+                        + "CREATE USER wide@'127.0.0.1'; GRANT SELECT ON `%s`.* TO wide@'127.0.0.1'" % name)
 
         def prepared():
             return int(self.server.ask("", "SHOW GLOBAL STATUS LIKE 'Com_prepare_sql'")[0][1])
@@ -148,16 +171,21 @@ GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON wor
         self.assertLessEqual(prepared() - before, 2)   # at the check, and when the run begins
         other = self.server.database()
         self.server.ask(other, "CREATE TABLE far (id int PRIMARY KEY)")
-        self.write("far.yaml", "transhume: 1\nsource: mysql://wide@127.0.0.1:%d/%s\ntarget: sqlite:far.db\ntables: { t: { entities: { e: { query: 'SELECT id FROM %s.far', "
+        self.write("far.yaml",
+                   "transhume: 1\nsource: mysql://wide@127.0.0.1:%d/%s\ntarget: sqlite:far.db\ntables: { t: { "
+                   "entities: { e: { query: 'SELECT id FROM %s.far', "
                    "fields: { id: copy } } } } }\n" % (self.server.port, name, other))
-        self.assertIn("far", self.run_program("check", "--plan", "far.yaml", code=2).err, "a query reaches into another database")
+        self.assertIn("far", self.run_program("check", "--plan", "far.yaml", code=2).err,
+                      "a query reaches into another database")
 
     def test_a_cluster_that_splits_loads(self):
         """One that is in no cluster splits nothing, though MariaDB 10.2 and 10.3 have it on."""
-        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
+        path = support.make_sqlite(self.path("s.db"),
+                                   "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
 
         def as_member(data, _):
-            return re.sub(rb"\x0d\0\0(.)\x08wsrep_on\x03OFF", lambda row: b"\x0c\0\0" + row[1] + b"\x08wsrep_on\x02ON", data, flags=re.S)
+            return re.sub(rb"\x0d\0\0(.)\x08wsrep_on\x03OFF", lambda row: b"\x0c\0\0" + row[1] + b"\x08wsrep_on\x02ON",
+                          data, flags=re.S)
 
         with mariadb.Server() as server, tcp_proxy.ChangingProxy(server.port, as_member) as proxy:
             target = server.database()
@@ -180,7 +208,8 @@ GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON wor
                 self.assertIn("create the database first, or name another one", result.err)
 
     def test_a_server_that_is_only_read(self):
-        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        path = support.make_sqlite(self.path("s.db"),
+                                   "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
         with mariadb.Server({"read-only": "1"}) as server:
             target = server.database()
             server.ask("", "CREATE USER w@'127.0.0.1'; GRANT ALL ON `%s`.* TO w@'127.0.0.1'" % target)
@@ -195,11 +224,14 @@ GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON wor
     def test_no_connection_is_left(self):
         """Of ten a server keeps one more for who may do everything."""
         for settings, user, most, said in (({"max-connections": "10"}, "root", 11, "the server has no connection left"),
-                                           ({}, "few", 2, "the user's own limit is reached|the user has no connection left")):
+                                           ({}, "few", 2,
+                                            "the user's own limit is reached|the user has no connection left")):
             with self.subTest(user), mariadb.Server(settings) as server:
                 name = server.database()
                 server.ask(name, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
-                server.ask("", "CREATE USER few@'127.0.0.1' WITH MAX_USER_CONNECTIONS 2; GRANT SELECT ON *.* TO few@'127.0.0.1'")
+                server.ask("",
+                           "CREATE USER few@'127.0.0.1' WITH MAX_USER_CONNECTIONS 2; "
+                           "GRANT SELECT ON *.* TO few@'127.0.0.1'")
                 uri = "mysql://%s@127.0.0.1:%d/%s" % (user, server.port, name)
                 held = []
                 try:
@@ -214,7 +246,8 @@ GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON wor
     @staticmethod
     def hold(user, port, held):
         """Takes one more connection, if there is one; how many are held now."""
-        process = subprocess.Popen(["mariadb", "--no-defaults", "-nNBu" + user, "-h127.0.0.1", "-P%d" % port, "-e", "SELECT 'here'; SELECT sleep(600)"],
+        process = subprocess.Popen(["mariadb", "--no-defaults", "-nNBu" + user, "-h127.0.0.1", "-P%d" % port, "-e",
+                                    "SELECT 'here'; SELECT sleep(600)"],
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         if process.stdout.readline() == "here\n":
             held.append(process)
@@ -224,9 +257,13 @@ GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON wor
 
     def test_a_full_disk(self):
         """The server's own space has an end: said with what to do, and the run goes on once there is room."""
-        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
-                                   "SELECT i + 1 FROM n WHERE i < 12000) INSERT INTO t SELECT i, hex(zeroblob(1000)) FROM n")
-        with mariadb.Server({"innodb-file-per-table": "0", "innodb-data-file-path": "ibdata1:12M:autoextend:max:24M"}) as server:
+        path = support.make_sqlite(self.path("s.db"),
+                                   "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); "
+                                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                                   "SELECT i + 1 FROM n WHERE i < 12000) INSERT INTO t SELECT i, "
+                                   "hex(zeroblob(1000)) FROM n")
+        with mariadb.Server({"innodb-file-per-table": "0",
+                             "innodb-data-file-path": "ibdata1:12M:autoextend:max:24M"}) as server:
             target = server.database()
             arguments = (path, server.uri(target), "--chunk-rows", "1000")
             result = self.run_program("migrate", *arguments, code=3)
@@ -239,8 +276,11 @@ GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON wor
 
     def test_tls_and_accounts(self):
         server = self.server
-        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
-        server.ask("", "INSTALL SONAME 'auth_ed25519'; CREATE USER e@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('x y'); "
+        source = support.make_sqlite(self.path("s.db"),
+                                     "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        server.ask("",
+                   "INSTALL SONAME 'auth_ed25519'; CREATE USER e@'127.0.0.1' IDENTIFIED VIA ed25519 USING "
+                   "PASSWORD('x y'); "
                        "GRANT ALL ON *.* TO e@'127.0.0.1' REQUIRE SSL")
         for options, user, code, said in (
                 ("?sslmode=verify-full&sslrootcert=" + server.certificate, "root", 0, ""),
@@ -272,12 +312,16 @@ class OldServers(test_mysql.MysqlCase):
         with tcp_proxy.ChangingProxy(self.server.port, self.as_old) as proxy:
             for changed in (False, True):
                 with self.subTest(changed=changed):
-                    source = self.made("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT seq, 1 FROM seq_1_to_3000")
-                    self.server.ask(source, "".join("UPDATE t SET v = %d WHERE id = 1;" % number for number in range(1000)))
+                    source = self.made("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT seq, "
+                                       "1 FROM seq_1_to_3000")
+                    self.server.ask(source, "".join("UPDATE t SET v = %d WHERE id = 1;" % number
+                                                    for number in range(1000)))
                     self.assertGreater(self.transactions(), 999)   # of which letters can stand before others
-                    arguments = ("mysql://root@127.0.0.1:%d/%s?sslmode=disable" % (proxy.port, source), "sqlite:t%d.db" % changed,
+                    arguments = ("mysql://root@127.0.0.1:%d/%s?sslmode=disable" % (proxy.port, source),
+                                 "sqlite:t%d.db" % changed,
                                  "--state", self.path("state%d" % changed))
-                    self.assertEqual(support.kill_at("sqlite.after_commit", 1, "migrate", "--chunk-rows", "1000", "--jobs", "1",
+                    self.assertEqual(support.kill_at("sqlite.after_commit", 1, "migrate", "--chunk-rows", "1000",
+                                                     "--jobs", "1",
                                                      *arguments, cwd=self.folder).code, -9)
                     if changed:
                         self.server.ask(source, "UPDATE t SET v = -1")
@@ -312,12 +356,15 @@ class Rights(test_mysql.MysqlCase):
         """A new one's URI without the database."""
         self.accounts = getattr(self, "accounts", 0) + 1
         name = "`w@%s_%d`@'127.0.0.1'" % (self.id()[-20:], self.accounts)
-        self.server.ask("", "CREATE USER %s IDENTIFIED BY 'p'; " % name + "".join("GRANT %s TO %s;" % (grant, name) for grant in grants))
+        self.server.ask("", "CREATE USER %s IDENTIFIED BY 'p'; " % name + "".join("GRANT %s TO %s;" % (grant, name)
+            for grant in grants))
         return "mysql://w%%40%s_%d:p@127.0.0.1:%d/" % (self.id()[-20:], self.accounts, self.server.port)
 
     def source(self):
-        return support.make_sqlite(self.path("s.db"), "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER PRIMARY KEY, "
-                                   "p INTEGER REFERENCES p(id), v TEXT); CREATE INDEX t_v ON t (p); INSERT INTO p VALUES (1); "
+        return support.make_sqlite(self.path("s.db"),
+                                   "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER PRIMARY KEY, "
+                                   "p INTEGER REFERENCES p(id), v TEXT); CREATE INDEX t_v ON t (p); "
+                                   "INSERT INTO p VALUES (1); "
                                    "INSERT INTO t VALUES (1, 1, 'new'), (2, 1, 'new')")
 
     def test_what_a_run_that_makes_tables_needs(self):
@@ -325,10 +372,12 @@ class Rights(test_mysql.MysqlCase):
         for lacking in self.MAKING[:-1]:
             with self.subTest(lacking):
                 target = self.made()
-                uri = self.account("%s ON `%s`.*" % (", ".join(right for right in self.MAKING if right != lacking), target)) + target
+                uri = self.account("%s ON `%s`.*" % (", ".join(right for right in self.MAKING if right != lacking),
+                                                     target)) + target
                 for command in ("check", "migrate"):
                     result = self.run_program(command, path, uri, "--state", self.path("s" + lacking), code=2)
-                    self.assertRegex(result.out + result.err, "the account lacks %s on the database %s: GRANT" % (lacking, target))
+                    self.assertRegex(result.out + result.err, "the account lacks %s on the database %s: GRANT"
+                                     % (lacking, target))
                 self.assertEqual(self.server.rows(target), {})
                 for grant in re.findall(r"GRANT .* TO \S+", result.out + result.err):   # what it says to do is enough
                     self.server.ask("", grant)
@@ -346,7 +395,9 @@ class Rights(test_mysql.MysqlCase):
         target = self.made()
         uri = self.account("%s ON `%s`.*" % (", ".join(self.MAKING[:-1]), target)) + target
         self.migrate(self.source(), uri)
-        self.assertEqual(self.server.ask("", "SELECT table_name, referenced_table_name FROM information_schema.referential_constraints "
+        self.assertEqual(self.server.ask("",
+                                         "SELECT table_name, referenced_table_name FROM "
+                                         "information_schema.referential_constraints "
                                              "WHERE constraint_schema = '%s'" % target), [["t", "p"]])
 
     def test_what_records_that_are_there_need(self):
@@ -355,9 +406,11 @@ class Rights(test_mysql.MysqlCase):
         base = ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP"]
         for policy, code in (("append", 1), ("upsert", 0), ("replace", 0), ("skip", 0)):
             # Of what `append` alone needs is heard once there is a ledger, for which INSERT is needed.
-            for lacking, lacks in ((None, code), ("CREATE TEMPORARY TABLES", 3 if policy == "append" else 2), ("INSERT", 2)):
+            for lacking, lacks in ((None, code), ("CREATE TEMPORARY TABLES", 3 if policy == "append" else 2),
+                                   ("INSERT", 2)):
                 with self.subTest(policy, lacking=lacking):
-                    target = self.made("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, p int, v varchar(9));"
+                    target = self.made("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, "
+                                       "p int, v varchar(9));"
                                        "INSERT INTO t VALUES (1, 1, 'old')")
                     uri = self.account("%s ON `%s`.*" % (", ".join(
                         right for right in base + ["CREATE TEMPORARY TABLES"] if right != lacking), target)) + target
@@ -367,7 +420,8 @@ class Rights(test_mysql.MysqlCase):
                     self.assertIn("the account lacks %s on" % lacking if lacking else "", result.err)
 
     def test_rights_on_tables(self):
-        path, target = self.source(), self.made("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, p int, v varchar(9))")
+        path, target = self.source(), self.made("CREATE TABLE p (id int PRIMARY KEY); "
+                                                "CREATE TABLE t (id int PRIMARY KEY, p int, v varchar(9))")
         ledger = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP ON `%s`.`_transhume_%s`"
         own = [ledger % (target, name) for name in ("run", "chunk", "done", "made")]
         uri = self.account(*own, "SELECT, INSERT ON `%s`.t" % target, "SELECT ON `%s`.p" % target) + target
@@ -385,13 +439,18 @@ class Rights(test_mysql.MysqlCase):
         self.assertEqual(self.server.ask(target, "SELECT count(*) FROM t"), [["2"]])
 
     def test_what_the_same_user_may_from_elsewhere(self):
-        """Rights on a database are found by the user's name and the client's host, whichever account that is; so are those of the anonymous user."""
+        """
+        Rights on a database are found by the user's name and the client's host, whichever account that is; so are those
+        of the anonymous user.
+        """
         for other in ("w@'%'", "''@'%'"):
             with self.subTest(other), mariadb.Server() as server:
                 path, target = self.path("s.db"), server.database()
                 if not os.path.exists(path):
                     self.source()
-                server.ask("", "CREATE USER w@'127.0.0.1'; CREATE USER IF NOT EXISTS %s; GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP "
+                server.ask("",
+                           "CREATE USER w@'127.0.0.1'; CREATE USER IF NOT EXISTS %s; GRANT SELECT, INSERT, UPDATE, "
+                           "DELETE, CREATE, DROP "
                                "ON `%s`.* TO %s" % (other, target, other))
                 uri = "mysql://w@127.0.0.1:%d/%s" % (server.port, target)
                 result = self.run_program("migrate", path, uri, "--state", self.path("refused" + other[:1]), code=2)

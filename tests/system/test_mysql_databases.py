@@ -39,15 +39,19 @@ class Databases(DatabasesCase):
     def test_into_sqlite(self):
         names = sorted(["users", self.other + ".users", self.other + ".ord.ers"])
         notes = json.loads(self.run_program("check", "--json", self.uri, "copy.db", *self.both).out)["notes"]
-        self.assertIn("%s.shown: the view is not carried: of several databases only tables are copied; a plan can copy its rows: "
+        self.assertIn("%s.shown: the view is not carried: of several databases only tables are copied; "
+                      "a plan can copy its rows: "
                       "from: %s.shown" % (self.other, self.other), notes)
         support.kill_at("sqlite.after_commit", 2, "migrate", self.uri, "copy.db", *self.both, cwd=self.folder)
         result = support.transhume("resume", cwd=self.folder)
         self.assertTrue(result.code == 0 or "a mixed snapshot" in result.out, result)
         self.run_program("validate")
         self.run_program("validate", self.uri, "copy.db", *self.both, "--state", "new")
-        self.assertEqual([name for name, in self.ask("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_transhume%' ESCAPE '\\' ORDER BY 1")], names)
-        self.assertEqual(self.ask("SELECT count(*) FROM '%s.ord.ers' JOIN users ON users.id = user_id" % self.other), [(3000,)])
+        self.assertEqual([name
+                          for name, in self.ask("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE "
+                                                "'\\_transhume%' ESCAPE '\\' ORDER BY 1")], names)
+        self.assertEqual(self.ask("SELECT count(*) FROM '%s.ord.ers' JOIN users ON users.id = user_id" % self.other),
+                         [(3000,)])
         self.assertEqual([row[2] for row in self.ask("PRAGMA foreign_key_list('%s.ord.ers')" % self.other)], ["users"])
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
         self.assertFalse(os.path.exists(self.path("copy.db")))
@@ -69,8 +73,10 @@ tables:
 """ % (self.uri, self.server.uri(target), self.shop, self.other, self.other))
         self.run_program("migrate", "--plan", plan)
         self.run_program("validate", "--plan", plan)
-        self.assertEqual(self.server.ask(target, "SELECT count(*), count(name), min(name) FROM orders"), [["3000", "3000", "n1"]])
-        refused = self.run_program("migrate", self.uri, self.server.uri(self.made()), *self.both, "--state", "second", code=2)
+        self.assertEqual(self.server.ask(target, "SELECT count(*), count(name), min(name) FROM orders"),
+                         [["3000", "3000", "n1"]])
+        refused = self.run_program("migrate", self.uri, self.server.uri(self.made()), *self.both, "--state", "second",
+                                   code=2)
         self.assertIn("it is of the database %s, and a run writes into one database" % self.other, refused.err)
 
     def test_what_is_refused(self):
@@ -90,14 +96,22 @@ class Postgres(DatabasesCase):
         target = self.postgres.database()
         self.run_program("migrate", self.uri, self.postgres.uri(target), *self.both)
         self.run_program("validate", "--level", "full")
-        self.assertEqual(self.postgres.psql(target, "SELECT count(*) FROM %s.\"ord.ers\" JOIN users u ON u.id = user_id" % self.other), [["3000"]])
-        self.assertEqual(self.postgres.psql(target, "SELECT confrelid::regclass FROM pg_constraint WHERE contype = 'f'"), [["users"]])
+        self.assertEqual(self.postgres.psql(target, "SELECT count(*) FROM %s.\"ord.ers\" JOIN users u ON u.id = user_id"
+                                            % self.other), [["3000"]])
+        self.assertEqual(self.postgres.psql(target,
+                                            "SELECT confrelid::regclass FROM pg_constraint WHERE contype = 'f'"),
+                         [["users"]])
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
-        self.assertEqual(self.postgres.psql(target, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$'"), [["public"]])
+        self.assertEqual(self.postgres.psql(target,
+                                            "SELECT nspname FROM pg_namespace WHERE nspname !~ "
+                                            "'^pg_|^information_schema$'"), [["public"]])
 
     def test_schemas_become_plain_names(self):
         source = self.postgres.database()
-        self.postgres.psql(source, "CREATE SCHEMA sales; CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE sales.t (id int PRIMARY KEY REFERENCES p); INSERT INTO p VALUES (1); INSERT INTO sales.t VALUES (1)")
+        self.postgres.psql(source,
+                           "CREATE SCHEMA sales; CREATE TABLE p (id int PRIMARY KEY); "
+                           "CREATE TABLE sales.t (id int PRIMARY KEY REFERENCES p); INSERT INTO p VALUES (1); "
+                           "INSERT INTO sales.t VALUES (1)")
         target = self.made()
         self.run_program("migrate", self.postgres.uri(source), self.server.uri(target))
         self.assertEqual(self.server.ask(target, "SELECT id FROM `sales.t`"), [["1"]])

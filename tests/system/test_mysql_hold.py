@@ -1,4 +1,7 @@
-"""MySQL as a source: what it reads is touched within its snapshot, so that nobody alters it before it is read. The others' doings by mariadb."""
+"""
+MySQL as a source: what it reads is touched within its snapshot, so that nobody alters it before it is read. The others'
+doings by mariadb.
+"""
 import contextlib
 import os
 import signal
@@ -23,8 +26,10 @@ CREATE VIEW seen AS SELECT id, w FROM behind;
 CREATE TABLE beside (id int PRIMARY KEY);
 """
 SUM = 500 * 501 // 2
-# What would be carried out at once, and have an older snapshot read its rows by the new columns; and what empties, drops or moves.
-DOINGS = ("ALTER TABLE %s DROP COLUMN w, ADD COLUMN w int DEFAULT 7", "ALTER TABLE %s ADD COLUMN x int NOT NULL DEFAULT 7 FIRST",
+# What would be carried out at once, and have an older snapshot read its rows by the new columns; and what empties,
+# drops or moves.
+DOINGS = ("ALTER TABLE %s DROP COLUMN w, ADD COLUMN w int DEFAULT 7",
+          "ALTER TABLE %s ADD COLUMN x int NOT NULL DEFAULT 7 FIRST",
           "ALTER TABLE %s MODIFY w text", "TRUNCATE %s", "DROP TABLE %s", "ALTER TABLE %s RENAME TO other")
 
 
@@ -45,10 +50,13 @@ class HoldCase(test_mysql.MysqlCase):
 
 class WhatARunReads(HoldCase):
     def test_is_not_altered_before_it_is_read(self):
-        process = self.stopped_at("mysql.snapshot_taken:stop:1", "migrate", "--include", "plain", "--include", "keyless", self.source, "sqlite:out.db")
+        process = self.stopped_at("mysql.snapshot_taken:stop:1", "migrate", "--include", "plain", "--include",
+                                  "keyless", self.source, "sqlite:out.db")
         for sql in (DOINGS[0] % "plain", DOINGS[0] % "keyless", "TRUNCATE plain"):
             self.assert_held(sql)
-        self.server.ask(self.name, "INSERT INTO plain VALUES (1000, 1); UPDATE keyless SET w = 0; ALTER TABLE beside ADD extra int")
+        self.server.ask(self.name,
+                        "INSERT INTO plain VALUES (1000, 1); UPDATE keyless SET w = 0; "
+                        "ALTER TABLE beside ADD extra int")
         process.send_signal(signal.SIGCONT)
         self.assert_code(support.finish(process), 0)
         self.assertEqual(self.sums("plain", "keyless"), [(500, SUM)] * 2)
@@ -59,7 +67,8 @@ class WhatARunReads(HoldCase):
         for number in range(10):
             self.server.ask(self.name, """DROP TABLE IF EXISTS forgotten;
 CREATE TABLE forgotten (id int PRIMARY KEY, a int, w varchar(9) AS (concat('v', a)) VIRTUAL, UNIQUE KEY (w)); INSERT INTO forgotten(id, a) VALUES (1, 1), (2, 2)""")
-            self.run_program("migrate", "-q", "--include", "forgotten", "--state", "state%d" % number, self.source, "sqlite:forgotten%d.db" % number)
+            self.run_program("migrate", "-q", "--include", "forgotten", "--state", "state%d" % number, self.source,
+                             "sqlite:forgotten%d.db" % number)
 
     def test_whatever_a_plan_reads(self):
         self.write("plan.yaml", """
@@ -84,7 +93,8 @@ tables:
     def test_validate_holds_both_sides(self):
         target = self.made()
         self.run_program("migrate", "--include", "plain", self.source, self.server.uri(target))
-        process = self.stopped_at("mysql.snapshot_taken:stop:2", "validate", "--include", "plain", self.source, self.server.uri(target))
+        process = self.stopped_at("mysql.snapshot_taken:stop:2", "validate", "--include", "plain", self.source,
+                                  self.server.uri(target))
         for name in (self.name, target):
             with self.assertRaisesRegex(AssertionError, "[Ll]ock wait timeout"):
                 self.server.ask(name, "SET lock_wait_timeout = 1; ALTER TABLE plain ADD COLUMN x int")
@@ -95,7 +105,8 @@ tables:
 class WhatIsInTheWay(HoldCase):
     def between(self, sql, *options):
         """A run between whose snapshot and touching the statement comes."""
-        process = self.stopped_at("mysql.snapshot_begun:stop:1", "migrate", "--include", "plain", "--include", "keyless", *options, self.source, "sqlite:out.db")
+        process = self.stopped_at("mysql.snapshot_begun:stop:1", "migrate", "--include", "plain", "--include",
+                                  "keyless", *options, self.source, "sqlite:out.db")
         self.server.ask(self.name, sql)
         process.send_signal(signal.SIGCONT)
         return support.finish(process)
@@ -104,21 +115,25 @@ class WhatIsInTheWay(HoldCase):
         for doing in DOINGS:
             for table, options in (("plain", ()), ("keyless", ("--no-express",))):
                 with self.subTest(doing % table):
-                    self.server.ask(self.name, "DROP TABLE IF EXISTS plain, keyless, child, behind, other, beside; DROP VIEW IF EXISTS seen;" + SCRIPT)
+                    self.server.ask(self.name,
+                                    "DROP TABLE IF EXISTS plain, keyless, child, behind, other, beside; "
+                                    "DROP VIEW IF EXISTS seen;" + SCRIPT)
                     result = self.between(doing % table, *options)
                     self.assert_code(result, 5)
                     self.assertIn("[source-changed]", result.err)
                     self.assertIn(table, result.err)
 
     def test_what_changed_beside_it(self):
-        result = self.between("ALTER TABLE child ADD extra int; DROP VIEW seen; ANALYZE TABLE plain, keyless; UPDATE plain SET w = 0; INSERT INTO keyless VALUES (1, 1)")
+        result = self.between("ALTER TABLE child ADD extra int; DROP VIEW seen; ANALYZE TABLE plain, keyless; "
+                              "UPDATE plain SET w = 0; INSERT INTO keyless VALUES (1, 1)")
         self.assert_code(result, 0)
         self.assertEqual(self.sums("plain", "keyless"), [(500, SUM)] * 2)
 
     def test_a_lock_of_another_session(self):
         session = self.server.session(self.name)
         self.addCleanup(session.close)
-        process = self.stopped_at("mysql.snapshot_begun:stop:1", "migrate", "--include", "plain", "--include", "keyless", "--timeout", "2s",
+        process = self.stopped_at("mysql.snapshot_begun:stop:1", "migrate", "--include", "plain", "--include",
+                                  "keyless", "--timeout", "2s",
                                   self.source, "sqlite:out.db")
         session.ask("LOCK TABLES keyless WRITE; SELECT 1")
         process.send_signal(signal.SIGCONT)

@@ -1,4 +1,7 @@
-"""Lists and aggregates of several tables out of MariaDB: each is a result of its own, read beside the others within one snapshot."""
+"""
+Lists and aggregates of several tables out of MariaDB: each is a result of its own, read beside the others within one
+snapshot.
+"""
 import json
 import os
 import sys
@@ -29,19 +32,24 @@ class Lists(test_mysql.MysqlCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.name = cls.server.database()
-        cls.server.ask(cls.name, "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p SELECT seq FROM seq_1_to_%d;" % PARENTS + "".join(
-            "CREATE TABLE c%d (id int PRIMARY KEY, p int, v varchar(200), KEY (p));"
-            "INSERT INTO c%d SELECT seq, 1 + seq %% %d, REPEAT('v', 200) FROM seq_1_to_%d;" % (number, number, PARENTS, CHILDREN)
-            for number in range(cls.COUNT)))
+        cls.server.ask(cls.name, "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p SELECT seq FROM seq_1_to_%d;"
+                       % PARENTS + "".join(
+                           "CREATE TABLE c%d (id int PRIMARY KEY, p int, v varchar(200), KEY (p));"
+                           "INSERT INTO c%d SELECT seq, 1 + seq %% %d, REPEAT('v', 200) FROM seq_1_to_%d;" % (number,
+                               number, PARENTS, CHILDREN)
+                           for number in range(cls.COUNT)))
 
     def account(self, user, limits=""):
-        self.server.ask("", "CREATE USER %s@'127.0.0.1' %s; GRANT SELECT ON %s.* TO %s@'127.0.0.1'" % (user, limits, self.name, user))
+        self.server.ask("", "CREATE USER %s@'127.0.0.1' %s; GRANT SELECT ON %s.* TO %s@'127.0.0.1'" % (user, limits,
+            self.name, user))
         self.addCleanup(self.server.ask, "", "DROP USER %s@'127.0.0.1'" % user)
         return "mysql://%s@127.0.0.1:%d/%s" % (user, self.server.port, self.name)
 
     def plan(self, count, folder, source=None):
-        fields = "".join("      F%d: { aggregate: c%d, match: { p: id }, value: sum(id) }\n" % (number, number) if number % 3 == 2 else
-                         "      F%d: { embed: c%d, match: { p: id }, fields: { id: copy, v: copy } }\n" % (number, number) for number in range(count))
+        fields = "".join("      F%d: { aggregate: c%d, match: { p: id }, value: sum(id) }\n" % (number, number)
+                         if number % 3 == 2 else
+                         "      F%d: { embed: c%d, match: { p: id }, fields: { id: copy, v: copy } }\n" % (number,
+                             number) for number in range(count))
         return self.write(folder + ".yaml", PLAN % (source or self.server.uri(self.name), self.path(folder)) + fields)
 
     def assert_arrived(self, folder, count):
@@ -54,7 +62,8 @@ class Lists(test_mysql.MysqlCase):
             children = [seq for seq in range(id_ - 1, CHILDREN + 1, PARENTS) if seq > 0]
             for number in range(count):
                 field = record["F%d" % number]
-                self.assertEqual(field if number % 3 == 2 else [child["id"] for child in field], sum(children) if number % 3 == 2 else children)
+                self.assertEqual(field if number % 3 == 2 else [child["id"] for child in field],
+                                 sum(children) if number % 3 == 2 else children)
 
     def test_as_many_as_a_plan_has(self):
         for count, jobs in ((3, 1), (self.COUNT, 3)):
@@ -87,7 +96,8 @@ class Lists(test_mysql.MysqlCase):
         self.server.ask("", "GRANT LOCK TABLES ON %s.* TO few@'127.0.0.1'" % self.name)
         self.run_program("migrate", "--plan", self.plan(3, "few", source), "--jobs", "4", "--chunk-rows", "500")
         self.assert_arrived("few", 3)
-        result = self.run_program("migrate", "--plan", self.plan(7, "fewer", source), "--state", self.path("fewer"), "--timeout", "1s", code=3)
+        result = self.run_program("migrate", "--plan", self.plan(7, "fewer", source), "--state", self.path("fewer"),
+                                  "--timeout", "1s", code=3)
         self.assertIn("8 tables are read side by side", result.err)
         self.assertIn("the user's own limit is reached", result.err)
         self.assertFalse(os.path.exists(self.path("fewer", "t")))

@@ -23,7 +23,8 @@ class Logins(support.TestCase):
         cls.server = mariadb.for_class(cls, tls=True)
         cls.name = cls.server.database()
         cls.server.ask(cls.name, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
-        cls.modes = {"disable": "", "prefer": "", "require": "", "verify-full": "&sslrootcert=" + cls.server.certificate}
+        cls.modes = {"disable": "", "prefer": "", "require": "",
+                     "verify-full": "&sslrootcert=" + cls.server.certificate}
 
     def login(self, method, tls=True, **more):
         if tls:
@@ -33,8 +34,10 @@ class Logins(support.TestCase):
     def copy(self, server, mode, code=0, password=ENCODED, env=None):
         """Out of the database behind it; the password may be read nowhere."""
         self.tries = getattr(self, "tries", 0) + 1
-        uri = "mysql://mover:%s@127.0.0.1:%d/%s?sslmode=%s%s" % (password, server.port, self.name, mode, self.modes[mode])
-        result = self.run_program("migrate", uri, "sqlite:copy%d.db" % self.tries, "--state", self.path("state%d" % self.tries),
+        uri = "mysql://mover:%s@127.0.0.1:%d/%s?sslmode=%s%s" % (password, server.port, self.name, mode,
+                                                                 self.modes[mode])
+        result = self.run_program("migrate", uri, "sqlite:copy%d.db" % self.tries, "--state",
+                                  self.path("state%d" % self.tries),
                                   code=code, env={"HOME": self.folder, **(env or {})})
         self.assertNotIn(PASSWORD.encode(), server.clear)
         self.assertNotIn(PASSWORD, result.out + result.err)
@@ -55,11 +58,14 @@ class Logins(support.TestCase):
         for cached, mode, first in self.each(6, (True, False), self.modes, (Sha2.PLUGIN, Native.PLUGIN)):
             with self.login(Sha2(PASSWORD, cached), first=first) as server:
                 self.copy(server, mode)
-                self.assertEqual(set(server.said), {"fast"} if cached else {"full", "public key"} if mode == "disable" else {"full"})
+                self.assertEqual(set(server.said), {"fast"} if cached else {"full", "public key"} if mode == "disable"
+                                 else {"full"})
 
     def test_other_methods(self):
-        # of a greeting with sha256_password the client library asks for a public key, which a server that has TLS does not give
-        for (method, first), mode in self.each(4, ((Native, Native.PLUGIN), (Native, Sha2.PLUGIN), (Sha256, Sha2.PLUGIN)), ("disable", "require")):
+        # of a greeting with sha256_password the client library asks for a public key, which a server that has TLS does
+        # not give
+        for (method, first), mode in self.each(4, ((Native, Native.PLUGIN), (Native, Sha2.PLUGIN),
+                                                   (Sha256, Sha2.PLUGIN)), ("disable", "require")):
             with self.login(method(PASSWORD), first=first) as server:
                 self.copy(server, mode)
         with self.login(Sha256(PASSWORD)) as server:
@@ -69,22 +75,26 @@ class Logins(support.TestCase):
         for method in (Sha2, Sha256, Native):
             for mode in ("disable", "require"):
                 with self.subTest(method.PLUGIN, mode=mode), self.login(method("another")) as server:
-                    self.assertRegex(self.copy(server, mode, code=2).err, r"Access denied for user 'mover'[^\n]* \[credentials\]")
+                    self.assertRegex(self.copy(server, mode, code=2).err,
+                                     r"Access denied for user 'mover'[^\n]* \[credentials\]")
 
     def test_a_password_is_sent_in_clear_to_a_known_peer_alone(self):
         for plugin in ("mysql_clear_password", "dialog"):
             for mode in self.modes:
                 for first in (Sha2.PLUGIN, plugin):
-                    with self.subTest(plugin, mode=mode, first=first), self.login(InClear(PASSWORD, plugin), first=first) as server:
+                    with self.subTest(plugin, mode=mode, first=first), self.login(InClear(PASSWORD, plugin),
+                        first=first) as server:
                         if mode == "verify-full" and plugin != "dialog":
                             self.copy(server, mode)
                         elif mode != "verify-full":
                             result = self.copy(server, mode, code=2)
-                            self.assertRegex(result.err, r"an authentication plugin that may not be used[^\n]* \[credentials\]")
+                            self.assertRegex(result.err,
+                                             r"an authentication plugin that may not be used[^\n]* \[credentials\]")
                             self.assertIn("sslmode=verify-full", result.err)
 
     def test_a_public_key_that_is_none(self):
-        for method in (Sha2(PASSWORD, public_key=b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"), Sha2(PASSWORD, public_key=b"x")):
+        for method in (Sha2(PASSWORD, public_key=b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"),
+                       Sha2(PASSWORD, public_key=b"x")):
             with self.login(method) as server:
                 result = self.copy(server, "disable", code=2)
                 self.assertIn("[credentials]", result.err)
@@ -92,12 +102,15 @@ class Logins(support.TestCase):
 
     def test_a_plugin_that_there_is_not(self):
         os.mkdir(self.path("none"))
-        for method, env in ((Sha2(PASSWORD), {"MARIADB_PLUGIN_DIR": self.path("none")}), (InClear(PASSWORD, "authentication_far_away"), {})):
+        for method, env in ((Sha2(PASSWORD), {"MARIADB_PLUGIN_DIR": self.path("none")}),
+                            (InClear(PASSWORD, "authentication_far_away"), {})):
             for first in (Native.PLUGIN, method.PLUGIN):
                 with self.subTest(method.PLUGIN, first=first), self.login(method, first=first) as server:
                     result = self.copy(server, "require", code=2, env=env)
-                    self.assertRegex(result.err, r"%s[^\n]* \[credentials\]" % ("caching_sha2_password" if env else "plugin that may not be used"))
-                    for word in ("caching_sha2_password.so", "libmariadb3", "MARIADB_PLUGIN_DIR") if env else ("docs/mysql.md lists the plugins",):
+                    self.assertRegex(result.err, r"%s[^\n]* \[credentials\]" % ("caching_sha2_password" if env
+                                                                                else "plugin that may not be used"))
+                    for word in ("caching_sha2_password.so", "libmariadb3",
+                                 "MARIADB_PLUGIN_DIR") if env else ("docs/mysql.md lists the plugins",):
                         self.assertIn(word, result.err)
 
     def test_a_server_without_tls(self):
@@ -130,14 +143,18 @@ class Logins(support.TestCase):
         endless = lambda packet: b"\x01\x20\0\0\x0a" + b"9" * 0x2000
         refused = lambda packet: b"\x17\0\0\0\xff\x10\x04Too many connections"
         for odd, code, words in ((short, 3, "the server offers no TLS"), (endless, 3, "the server offers no TLS"),
-                                 (lambda packet: packet[:4] + b"\x09" + packet[5:], 3, "Protocol mismatch"), (refused, 3, "Too many connections")):
-            with self.subTest(words), self.login(Native(PASSWORD), tls=False, greet=Said(lambda packet: (odd(packet),))) as server:
+                                 (lambda packet: packet[:4] + b"\x09" + packet[5:], 3, "Protocol mismatch"),
+                                 (refused, 3, "Too many connections")):
+            with self.subTest(words), self.login(Native(PASSWORD), tls=False,
+                                                 greet=Said(lambda packet: (odd(packet),))) as server:
                 self.assertIn(words, self.copy(server, "require", code=code).err)
                 self.assertEqual(bytes(server.clear), b"")
 
     def test_a_greeting_that_breaks_off(self):
         for cut in (0, 3, 5, 40):
-            with self.subTest(cut), self.login(Native(PASSWORD), greet=lambda connection, packet: (connection.sendall(packet[:cut]), close(connection))) as server:
+            with self.subTest(cut), self.login(Native(PASSWORD),
+                                               greet=lambda connection, packet: (connection.sendall(packet[:cut]),
+                                                   close(connection))) as server:
                 self.assertIn("[network]", self.copy(server, "require", code=3).err)
                 self.assertEqual(bytes(server.clear), b"")
 

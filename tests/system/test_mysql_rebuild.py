@@ -17,7 +17,8 @@ import support
 
 COUNT = 2000
 SOURCE = ("CREATE TABLE t (id INTEGER PRIMARY KEY, u INTEGER, v TEXT, w INTEGER, p INTEGER);"
-          "CREATE TABLE child (id INTEGER PRIMARY KEY, t INTEGER); CREATE TABLE parent (id INTEGER PRIMARY KEY, n INTEGER);"
+          "CREATE TABLE child (id INTEGER PRIMARY KEY, t INTEGER); CREATE TABLE parent (id INTEGER PRIMARY KEY, "
+          "n INTEGER);"
           "INSERT INTO parent VALUES (1, 1);"
           "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
           "INSERT INTO t SELECT i, i, 'text ' || i, i * 2, NULL FROM c;"
@@ -48,11 +49,14 @@ class Rebuild(sql_case.SqlCase):
 
     def definitions(self, name):
         """In the order of their names: keys that come back stand behind those that stayed."""
-        return [sorted(line.rstrip(",") for line in self.server.ask(name, "SHOW CREATE TABLE " + table)[0][1].split("\\n"))
+        return [sorted(line.rstrip(",") for line in self.server.ask(name,
+                                                                    "SHOW CREATE TABLE " + table)[0][1].split("\\n"))
                 for table in ("parent", "t", "child")]
 
     def indexes(self, name):
-        return {row[0] for row in self.server.ask(name, "SELECT index_name FROM information_schema.statistics WHERE table_schema = "
+        return {row[0] for row in self.server.ask(name,
+                                                  "SELECT index_name FROM information_schema.statistics WHERE "
+                                                  "table_schema = "
                                                         "'%s' AND table_name NOT LIKE '\\_transhume%%'" % name)}
 
     def count(self, name, table):
@@ -76,9 +80,13 @@ class Rebuild(sql_case.SqlCase):
         return name, before, arguments
 
     def points(self, steps=STEPS):
-        """Before and after each step, of some the first and a later one: (failpoint, occurrence); of each step one in an ordinary run."""
+        """
+        Before and after each step, of some the first and a later one: (failpoint, occurrence); of each step one in an
+        ordinary run.
+        """
         for step in steps:
-            places = itertools.product(("before_" + step, "after_" + step), (1, 2) if step in ("keys_drop", "put_back") else (1,))
+            places = itertools.product(("before_" + step, "after_" + step),
+                                       (1, 2) if step in ("keys_drop", "put_back") else (1,))
             yield from support.drawn(places, 1, self.id() + step)
 
     @staticmethod
@@ -150,7 +158,9 @@ class Rebuild(sql_case.SqlCase):
         self.assert_put_back(name, before)
 
     def test_records_that_are_there(self):
-        name, arguments = self.target(TARGET + "INSERT INTO t VALUES (5, 100000, 'old', 1, NULL), (100001, 100001, 'old', 1, NULL);")
+        name, arguments = self.target(TARGET
+                                      + "INSERT INTO t VALUES (5, 100000, 'old', 1, NULL), (100001, 100001, 'old', "
+                                        "1, NULL);")
         before = self.definitions(name)
         self.run_program("migrate", *REBUILD, "--existing", "upsert", *arguments)
         self.assert_put_back(name, before, COUNT + 1)
@@ -184,7 +194,9 @@ class Rebuild(sql_case.SqlCase):
         self.assertEqual(client.ask("START TRANSACTION; SELECT count(*) FROM child"), "0")
         result = self.run_program("migrate", *REBUILD, *arguments, "--timeout", "1s", code=3)
         self.assertRegex(result.err, r"given up after \d+ tries in \d s")
-        self.assertRegex(result.err, r"session %s \(user root@127.0.0.1:\d+, idle in transaction for \d+ s\) has a transaction open, and may hold it"
+        self.assertRegex(result.err,
+                         r"session %s \(user root@127.0.0.1:\d+, idle in transaction for \d+ s\) has a transaction "
+                         r"open, and may hold it"
                          % client.ask("SELECT connection_id()"))
         self.assertIn("transhume resume", result.err)
         client.close()
@@ -207,13 +219,18 @@ class Rebuild(sql_case.SqlCase):
         self.assert_put_back(name, before)
 
     def test_a_transaction_at_the_end_does_not_cost_the_building(self):
-        """The server wants the table for itself once more when an index is built, and forgets all of it if it can't have it."""
+        """
+        The server wants the table for itself once more when an index is built, and forgets all of it if it can't have
+        it.
+        """
         name, arguments = self.target(TARGET + "INSERT INTO child SELECT seq + 100000, seq FROM seq_1_to_400000;")
         before = self.definitions(name)
         client = self.connected(name)
-        process = self.stopped_at("mysql.before_put_back:stop:1", "migrate", *REBUILD, "--existing", "append", *arguments)
+        process = self.stopped_at("mysql.before_put_back:stop:1", "migrate", *REBUILD, "--existing", "append",
+                                  *arguments)
         process.send_signal(signal.SIGCONT)
-        building = "SELECT count(*) FROM information_schema.processlist WHERE db = '%s' AND state = 'altering table'" % name
+        building = ("SELECT count(*) FROM information_schema.processlist WHERE db = '%s' AND state = 'altering table'"
+                    % name)
         self.wait_until("it builds", lambda: client.ask(building) == "1")
         client.ask("START TRANSACTION; SELECT count(*) FROM child WHERE id = 1")
         self.wait_until("it waits", lambda: self.server.waiting(name) == 1)

@@ -44,7 +44,8 @@ class NamesRule(support.TestCase):
         self.assertEqual(self.columns("order_head"), ["order_no", "http_server", "address2", "already_so"])
         self.assertEqual(self.columns("order_line"), ["line_no", "order_no", "ünit_price"])
         self.assertEqual(self.ask("SELECT * FROM order_line ORDER BY 1"), [(10, 1, 1.5), (11, 2, None)])
-        self.assertEqual([row[2:5] for row in self.ask('PRAGMA foreign_key_list("order_line")')], [("order_head", "order_no", "order_no")])
+        self.assertEqual([row[2:5] for row in self.ask('PRAGMA foreign_key_list("order_line")')],
+                         [("order_head", "order_no", "order_no")])
         self.assertEqual([row[2] for row in self.ask('PRAGMA index_info("ByOrder")')], ["order_no"])
         self.assertEqual(self.ask("SELECT count(*) FROM sqlite_master WHERE type = 'view'"), [(0,)])
         self.run_program("validate", "--level", "full")

@@ -88,7 +88,8 @@ def make_shop(path, customers=40, seed=None):
     lines = [(*(some(keys) or (1, None)), some(range(1, 9)), numbers.randint(1, 3)) for _ in range(4 * customers)]
     db.executemany("INSERT INTO line VALUES(?, ?, ?, ?)", lines + numbers.sample(lines, customers))
     db.executemany("INSERT INTO note VALUES(?, ?, ?, ?)",
-                   [(i, *(some(keys) or (None, 3)), some(("late", "gift"))) for i in numbers.sample(range(999), 2 * customers)])
+                   [(i, *(some(keys) or (None, 3)), some(("late", "gift")))
+                    for i in numbers.sample(range(999), 2 * customers)])
     db.commit()
     db.close()
 
@@ -131,7 +132,8 @@ def expected_of(path, columns):
         def orders(customer):
             found = rows("SELECT shop, nr, day FROM orders WHERE customer = ? AND day <> 'Sun' "
                          "ORDER BY day DESC, shop, nr", customer)
-            return [record(nr=str(nr), day=day, lines=lines(shop, nr), notes=MISSING if day == "Mon" else notes(shop, nr))
+            return [record(nr=str(nr), day=day, lines=lines(shop, nr),
+                           notes=MISSING if day == "Mon" else notes(shop, nr))
                     for shop, nr, day in found]
 
         return {id: record(id=id, name=name, orders=orders(id)) for id, name in rows("SELECT id, name FROM customer")}
@@ -147,7 +149,8 @@ class NestedLists(support.TestCase):
 
     def documents(self):
         folder = self.path("out", "customer")
-        records = [json.loads(line) for name in sorted(os.listdir(folder)) for line in support.read_lines(os.path.join(folder, name))]
+        records = [json.loads(line) for name in sorted(os.listdir(folder))
+                   for line in support.read_lines(os.path.join(folder, name))]
         self.assertEqual(len({record["id"] for record in records}), len(records))
         return {record["id"]: record for record in records}
 
@@ -174,7 +177,8 @@ class NestedLists(support.TestCase):
         self.killed_and_resumed()
         found = self.documents()
         self.assertEqual(found, expected_of(self.path("shop.db"), columns=False))
-        self.assertTrue(any(line["parts"] for record in found.values() for order in record["orders"] for line in order["lines"]))
+        self.assertTrue(any(line["parts"] for record in found.values() for order in record["orders"]
+                            for line in order["lines"]))
         self.assert_equal_in_full()
 
     def test_into_columns(self):
@@ -187,7 +191,8 @@ class NestedLists(support.TestCase):
         self.plan("sqlite:shop.db", "sqlite:copy.db", "[id]")
         self.run_program("migrate")
         with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db, db:
-            changed = db.execute("UPDATE customer SET orders = replace(orders, '\"n\":3', '\"n\":4') WHERE orders LIKE '%\"n\":3%'")
+            changed = db.execute("UPDATE customer SET orders = replace(orders, '\"n\":3', "
+                                 "'\"n\":4') WHERE orders LIKE '%\"n\":3%'")
             self.assertGreater(changed.rowcount, 0)
         self.run_program("validate", "--level", "full", code=1)
         self.run_program("validate", "--level", "full", "--repair")
@@ -233,9 +238,11 @@ class NestedLists(support.TestCase):
 
     def test_a_failing_item_rejects_the_record(self):
         with contextlib.closing(sqlite3.connect(self.path("shop.db"))) as db, db:
-            db.execute("UPDATE note SET said = 'odd' WHERE id = (SELECT min(note.id) FROM note JOIN orders USING (shop, nr) "
+            db.execute("UPDATE note SET said = 'odd' WHERE id = (SELECT min(note.id) FROM note JOIN orders USING "
+                       "(shop, nr) "
                        "WHERE customer IS NOT NULL AND day = 'Tue')")
-            (customer,) = db.execute("SELECT customer FROM note JOIN orders USING (shop, nr) WHERE said = 'odd'").fetchone()
+            (customer,) = db.execute(
+                "SELECT customer FROM note JOIN orders USING (shop, nr) WHERE said = 'odd'").fetchone()
         expected = expected_of(self.path("shop.db"), columns=False)
         plan = self.plan("sqlite:shop.db", "jsonl:out")
         with open(plan, encoding="utf-8") as file:

@@ -138,7 +138,8 @@ class Faults(ConfigTest):
         seed = support.SEED
         print("seed", seed)
         source = random.Random(seed)
-        pieces = ["[", "]", "default", "profile ", "services", "=", ":", "\n", "\r\n", "\n  ", "\t", "#", ";", '"', "'", "\\",
+        pieces = ["[", "]", "default", "profile ", "services", "=", ":", "\n", "\r\n", "\n  ", "\t", "#", ";", '"', "'",
+                  "\\",
                   "region", "eu-west-1", "s3", "\0", "\xff", "é", SECRET, "", " ", "\ufeff", "role_arn", "x" * 300]
         outcomes = {True: 0, False: 0}
         for _ in range(300):
@@ -272,7 +273,8 @@ class AgainstBotocore(ConfigTest):
         for region in regions:
             for variables in ({}, {"AWS_USE_FIPS_ENDPOINT": "true"}, {"AWS_USE_DUALSTACK_ENDPOINT": "true"}):
                 cases.append({"command": "config", "given": {"services": ["dynamodb", "sts"], "region": region},
-                              "environment": dict(variables, AWS_CONFIG_FILE="/nowhere", AWS_SHARED_CREDENTIALS_FILE="/nowhere")})
+                              "environment": dict(variables, AWS_CONFIG_FILE="/nowhere",
+                                                  AWS_SHARED_CREDENTIALS_FILE="/nowhere")})
         theirs = [net_support.botocore(**case) for case in cases]
         compared = 0
         for case, expected in zip(cases, theirs, strict=True):

@@ -43,7 +43,8 @@ class Sts:
         if early:
             return early
         key = "AKID" + form["RoleArn"].rpartition("/")[2].upper()
-        return 200, STS_ANSWER.format(action=form["Action"], key=key, secret="secret-of-the-role", token="token-of-the-role+/=&lt;&amp;&gt;",
+        return 200, STS_ANSWER.format(action=form["Action"], key=key, secret="secret-of-the-role",
+                                      token="token-of-the-role+/=&lt;&amp;&gt;",
                                       expiration=stamp(self.life_s)), {"Content-Type": "text/xml"}
 
 
@@ -171,7 +172,8 @@ class Static(CredentialsTest):
             [profile both]
             sso_start_url = https://x
             credential_process = %s
-        """ % self.write("p", "#!/bin/sh\necho '%s'\n" % as_json("process", token_name="SessionToken", Version=1), 0o700))
+        """ % self.write("p", "#!/bin/sh\necho '%s'\n" % as_json("process", token_name="SessionToken", Version=1),
+                         0o700))
         error = self.refused("aws login", profile="login")
         self.assertIn("aws configure export-credentials --profile login --format process", error["hint"])
         self.assertEqual(self.ask(profile="both")[0]["access_key_id"], "AKIDPROCESS")
@@ -340,8 +342,10 @@ class Roles(CredentialsTest):
     def test_answers_that_are_none(self):
         page = "<!DOCTYPE html><html><head><title>Sign in to the network</title></head></html>"
         for body, words in ((page, "Sign in to the network"), ("", "empty"), ("{}", "not from the service"),
-                            (STS_ANSWER.format(action="AssumeRole", key="A", secret="s", token="t", expiration="soon"), "lacks a part"),
-                            (STS_ANSWER.format(action="AssumeRole", key="", secret="s", token="token-of-the-role", expiration=stamp(9)),
+                            (STS_ANSWER.format(action="AssumeRole", key="A", secret="s", token="t", expiration="soon"),
+                             "lacks a part"),
+                            (STS_ANSWER.format(action="AssumeRole", key="", secret="s", token="token-of-the-role",
+                                               expiration=stamp(9)),
                              "no access key id")):
             with self.subTest(words):
                 self.sts(before=lambda count, b=body: (200, b, {"Content-Type": "text/html"}))
@@ -352,7 +356,8 @@ class Roles(CredentialsTest):
     def test_a_clock_that_is_off(self):
         def skewed(count):
             date = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=3)
-            text = "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>expired</Message></Error></ErrorResponse>"
+            text = ("<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code>"
+                    "<Message>expired</Message></Error></ErrorResponse>")
             return (403, text, {"Date": date.strftime("%a, %d %b %Y %H:%M:%S GMT")}) if count == 1 else None
         service = self.sts(life_s=4 * HOUR_S, before=skewed)
         self.assertEqual(self.ask(profile="one")[0]["access_key_id"], "AKIDONE")
@@ -486,7 +491,8 @@ class SignedIn(CredentialsTest):
 
     def token(self, key, life_s=HOUR_S, **changes):
         os.makedirs(self.path(".aws/sso/cache"), exist_ok=True)
-        document = dict({"accessToken": "token-of-the-role", "expiresAt": stamp(life_s), "region": "x", "startUrl": "x"}, **changes)
+        document = dict({"accessToken": "token-of-the-role", "expiresAt": stamp(life_s), "region": "x",
+                         "startUrl": "x"}, **changes)
         self.write(".aws/sso/cache/%s.json" % hashlib.sha1(key.encode()).hexdigest(), json.dumps(document))
 
     def respond(self, _method, target, headers, _body):
@@ -515,7 +521,8 @@ class SignedIn(CredentialsTest):
         self.assertIn("Credential=AKID123/", service.asked[0][1]["authorization"])
 
     def test_settings_that_lack_something(self):
-        for profile, words in (("without-role", "has no sso_role_name"), ("without-session", "nowhere has no sso_start_url"),
+        for profile, words in (("without-role", "has no sso_role_name"),
+                               ("without-session", "nowhere has no sso_start_url"),
                                ("without-region", "has no sso_region"), ("contrary", "is not that of its sso_session")):
             with self.subTest(profile):
                 self.assertIn("error", net_support.botocore("credentials", {"profile": profile}, self.env))
@@ -545,10 +552,13 @@ class SignedIn(CredentialsTest):
         self.assertEqual(self.asked, [])
 
     def test_refusals_and_answers_that_are_none(self):
-        for answer, words in (((401, json.dumps({"message": "Session token not found or invalid"})), "does not take the session's token"),
-                              ((403, json.dumps({"message": "No access\u001b[31m"})), "refuses the role Mi grator/é: No access"),
+        for answer, words in (((401, json.dumps({"message": "Session token not found or invalid"})),
+                               "does not take the session's token"),
+                              ((403, json.dumps({"message": "No access\u001b[31m"})),
+                               "refuses the role Mi grator/é: No access"),
                               ((200, "{}"), "holds no roleCredentials"), ((200, ""), "holds no roleCredentials"),
-                              ((200, json.dumps({"roleCredentials": {"accessKeyId": "A", "expiration": 1}})), "no secret access key"),
+                              ((200, json.dumps({"roleCredentials": {"accessKeyId": "A", "expiration": 1}})),
+                               "no secret access key"),
                               ((404, "<html><title>Lost</title></html>"), "not from the service")):
             with self.subTest(words):
                 self.answer = answer
@@ -599,7 +609,8 @@ class Processes(CredentialsTest):
         self.assertFalse(os.path.exists(os.path.join(support.ROOT, "x")))
 
     def test_faults(self):
-        for script, words in (("exit 3", "ended with status 3"), ("kill -9 $$", "died of signal 9"), ("true", "no JSON"),
+        for script, words in (("exit 3", "ended with status 3"), ("kill -9 $$", "died of signal 9"),
+                              ("true", "no JSON"),
                               ("echo '[]'", "no JSON"), ("echo '{\"Version\": 1, '", "no JSON"),
                               (self.printing(Version=2), "Version"), (self.printing(Version="1"), "Version"),
                               (self.printing(AccessKeyId=None), "no access key id"),
@@ -685,8 +696,10 @@ class Containers(CredentialsTest):
         self.assertEqual(self.ask()[0]["access_key_id"], "AKIDCONTAINER")
 
     def test_where_plaintext_may_go(self):
-        for url in ("http://example.com/x", "http://169.254.169.254/x", "http://10.0.0.1/", "http://169.254.170.2.evil.com/",
-                    "http://127.0.0.1.evil.com/", "http://[fd00:ec2::24]/", "file:///etc/passwd", "http://u@127.0.0.1/"):
+        for url in ("http://example.com/x", "http://169.254.169.254/x", "http://10.0.0.1/",
+                    "http://169.254.170.2.evil.com/",
+                    "http://127.0.0.1.evil.com/", "http://[fd00:ec2::24]/", "file:///etc/passwd",
+                    "http://u@127.0.0.1/"):
             with self.subTest(url):
                 self.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = url
                 self.same_as_botocore()

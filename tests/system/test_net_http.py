@@ -183,7 +183,8 @@ class BrokenAnswers(HttpTest):
         self.fault(handle, "network", cut=True, words="after 3 bytes", klass="retry")
 
     def test_within_the_headers(self):
-        for data in (b"HTTP/1.1 200 OK\r\nContent-Len", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n", b"HTTP"):
+        for data in (b"HTTP/1.1 200 OK\r\nContent-Len", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n",
+                     b"HTTP"):
             with self.subTest(data), ScriptedServer(once(data)) as server:
                 response, = send(server.url)
                 self.assertEqual((response["status"], response["sent"]), (0, True), response)
@@ -429,7 +430,8 @@ class Requests(HttpTest):
     def test_urls_that_are_none(self):
         for url in ("", "ftp://h/", "file:///etc/passwd", "http://", "https:///x", "https://u:pw@h/",
                     "http://localhost:0/", "http://localhost:65536", "http://localhost:12x/", "https://h/a b",
-                    "https://h/\r\nX: y", "https://-h/", "https://a..b/", "https://[::1", "https://[zz]/", "https://h#f",
+                    "https://h/\r\nX: y", "https://-h/", "https://a..b/", "https://[::1", "https://[zz]/",
+                    "https://h#f",
                     "https://h\\e/", "https://é/", "h" * 9000):
             with self.subTest(url[:60]):
                 error = send(url)[0]["error"]
@@ -538,7 +540,8 @@ class Tls(HttpTest):
         with ScriptedServer(handle, tls=self.good) as server:
             requests = [{"url": server.url, "body": "n%d" % i} for i in range(100)]
             result = net_support.probe("http", {"requests": requests, "repeat": 3, "together": True,
-                                                "connections_max": 16, "ca_file": self.authority.ca}).result["responses"]
+                                                "connections_max": 16,
+                                                "ca_file": self.authority.ca}).result["responses"]
             self.assertEqual([(r["body"], r["error"]) for r in result], [("n%d" % i, None) for i in range(100)] * 3)
 
     def test_nothing_is_sent_after_its_time(self):
@@ -586,7 +589,8 @@ class Tls(HttpTest):
     def test_refused(self):
         trusted = {"ca_file": self.authority.ca}
         self.refused(self.good, "certificate")
-        self.refused(self.authority.server("other", "DNS:other.example"), "other|does not match|no alternative", **trusted)
+        self.refused(self.authority.server("other", "DNS:other.example"), "other|does not match|no alternative",
+                     **trusted)
         self.refused(self.authority.server("old", "IP:127.0.0.1", days="-1"), "expired", **trusted)
 
     def test_old_protocols(self):
@@ -678,7 +682,8 @@ class Http2(HttpTest):
     def test_many_at_once(self):
         bodies = ["n%d" % i * (1 + i * i % 9000) for i in range(60)]
         result = net_support.probe("http", {"requests": [{"url": self.url + "/echo", "body": body} for body in bodies],
-                                            "together": True, "connections_max": 4, "ca_file": self.authority.ca}).result
+                                            "together": True, "connections_max": 4,
+                                            "ca_file": self.authority.ca}).result
         self.assertEqual([(r["body"], r["error"]) for r in result["responses"]], [(body, None) for body in bodies])
         self.assertTrue(result["responses"][0]["headers"].startswith("HTTP/2 200"), result["responses"][0]["headers"])
 
@@ -713,7 +718,8 @@ class Proxies(HttpTest):
             with self.subTest(status):
                 response, proxy = self.through(answering(
                     lambda *_, s=status: (s, self.PAGE, {"Content-Type": "text/html"})))
-                self.check(response, "network", sent=False, words="refused a tunnel to it: status %d" % status, klass=klass)
+                self.check(response, "network", sent=False, words="refused a tunnel to it: status %d" % status,
+                           klass=klass)
                 self.assertIn(proxy, response["error"]["hint"])
 
     def test_a_tunnel_that_is_none(self):

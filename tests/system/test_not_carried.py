@@ -1,4 +1,7 @@
-"""What a copy leaves behind is told where people look: the last lines of a run, `status`, the report; and `--strict` refuses it."""
+"""
+What a copy leaves behind is told where people look: the last lines of a run, `status`, the report; and `--strict`
+refuses it.
+"""
 import contextlib
 import json
 import os
@@ -48,7 +51,8 @@ class BetweenEngines(support.TestCase):
         self.assertEqual(json.loads(self.run_program("status", "--json").out)["not_carried"][2]["kind"], "trigger")
 
     def test_a_run_that_was_killed_tells_it_when_it_is_resumed(self):
-        killed = support.kill_at("engine.after_commit", 1, "migrate", "--chunk-rows", "20", "rich.db", "csv:out", cwd=self.folder)
+        killed = support.kill_at("engine.after_commit", 1, "migrate", "--chunk-rows", "20", "rich.db", "csv:out",
+                                 cwd=self.folder)
         self.assert_code(killed, -9)
         self.assert_told(self.run_program("resume").out)
 
@@ -83,7 +87,8 @@ class BetweenEngines(support.TestCase):
 
     def test_corrected_records_leave_nothing_behind(self):
         """What was not carried is told of the copy, not again of each file of rejects."""
-        support.make_sqlite(self.path("odd.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); CREATE VIEW v AS SELECT 1;"
+        support.make_sqlite(self.path("odd.db"),
+                            "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); CREATE VIEW v AS SELECT 1;"
                             "INSERT INTO t VALUES (1, CAST(x'ff' AS TEXT)), (2, 'y')")
         self.assertIn("not carried: 1 view", self.run_program("migrate", "odd.db", "csv:out", code=1).out)
         name, = os.listdir(self.path(".transhume", "rejects"))
@@ -109,7 +114,9 @@ INSERT INTO p VALUES (1, 1); INSERT INTO c VALUES (1, 1, 1, 1, 1, 1);
 
 
 class FewRights(support.TestCase):
-    """MariaDB tells an account with SELECT alone neither of foreign keys' rules nor of triggers, routines and events."""
+    """
+    MariaDB tells an account with SELECT alone neither of foreign keys' rules nor of triggers, routines and events.
+    """
 
     @classmethod
     def setUpClass(cls):
@@ -129,25 +136,31 @@ class FewRights(support.TestCase):
                 uri = self.account().replace("//few@", "//%s@" % user)
                 self.run_program("migrate", "--quiet", "--state", user, uri, "sqlite:%s.db" % user)
                 with contextlib.closing(sqlite3.connect(self.path(user + ".db"))) as db:
-                    keys = db.execute("SELECT \"from\", \"table\", \"to\", on_delete, on_update FROM pragma_foreign_key_list('c')").fetchall()
+                    keys = db.execute("SELECT \"from\", \"table\", \"to\", on_delete, "
+                                      "on_update FROM pragma_foreign_key_list('c')").fetchall()
                 self.assertEqual(sorted(keys), [
-                    ("p", "p", "id", "CASCADE", "CASCADE"), ("q", "p", "id", "NO ACTION", "NO ACTION"), ("r", "p", "id", "NO ACTION", "NO ACTION"),
+                    ("p", "p", "id", "CASCADE", "CASCADE"), ("q", "p", "id", "NO ACTION", "NO ACTION"),
+                    ("r", "p", "id", "NO ACTION", "NO ACTION"),
                     ("x`y ON UPDATE CASCADE", "p", "ON DELETE CASCADE", "SET NULL", "NO ACTION")])
 
     def test_the_grants_that_are_missing_are_told(self):
         uri = self.account()
-        grants = {"trigger": "TRIGGER ON `DATABASE`.*", "event": "EVENT ON `DATABASE`.*", "routine": "SELECT ON mysql.proc"}
+        grants = {"trigger": "TRIGGER ON `DATABASE`.*", "event": "EVENT ON `DATABASE`.*",
+                  "routine": "SELECT ON mysql.proc"}
         notes = json.loads(self.run_program("check", "--json", uri, "sqlite:x.db").out)["notes"]
         for what, grant in grants.items():
-            self.assertIn("%s: the account may not see %ss: GRANT %s TO 'few'@'127.0.0.1'" % (self.name, what, grant.replace("DATABASE", self.name)), notes)
-        self.assertIn("v: the view is not carried: the account may not read its text: GRANT it SHOW VIEW and SELECT; a plan can copy its rows: from: v", notes)
+            self.assertIn("%s: the account may not see %ss: GRANT %s TO 'few'@'127.0.0.1'" % (self.name, what,
+                grant.replace("DATABASE", self.name)), notes)
+        self.assertIn("v: the view is not carried: the account may not read its text: GRANT it SHOW VIEW and SELECT; "
+                      "a plan can copy its rows: from: v", notes)
         self.run_program("check", "--strict", uri, "sqlite:x.db", code=5)
         said = self.run_program("migrate", uri, "sqlite:x.db").out
         self.assertIn("not carried: 1 view; not seen: triggers, events, routines", said)
         self.assertIn("not seen: triggers, events, routines", self.run_program("status").out)
 
     def test_with_the_grants_they_are_seen(self):
-        uri = self.account("TRIGGER ON DATABASE.*", "EVENT ON DATABASE.*", "SELECT ON mysql.proc", "SHOW VIEW ON DATABASE.*")
+        uri = self.account("TRIGGER ON DATABASE.*", "EVENT ON DATABASE.*", "SELECT ON mysql.proc",
+                           "SHOW VIEW ON DATABASE.*")
         said = " ".join(self.run_program("migrate", uri, "sqlite:x.db").out.split())
         self.assertNotIn("not seen", said)
         self.assertRegex(said, r"not carried: .*1 function.*1 view.*1 trigger.*1 event")
@@ -157,6 +170,7 @@ class FewRights(support.TestCase):
                        ["ALL ON DATABASE.*"], ["ALL ON *.*"]):
             with self.subTest(grants=grants):
                 self.assertNotIn("may not see", self.run_program("check", self.account(*grants), "sqlite:x.db").out)
-        some = self.run_program("check", self.account("TRIGGER ON DATABASE.p", "EVENT ON *.*", "EXECUTE ON DATABASE.*"), "sqlite:x.db").out
+        some = self.run_program("check", self.account("TRIGGER ON DATABASE.p", "EVENT ON *.*", "EXECUTE ON DATABASE.*"),
+                                "sqlite:x.db").out
         self.assertIn("may not see triggers", some)
         self.assertNotIn("may not see events", some)

@@ -39,7 +39,8 @@ def address_of_metrics(process):
 
 def samples(text):
     """{"name{labels}": number}"""
-    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line and not line.startswith("#")}
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line
+            and not line.startswith("#")}
 
 
 def of_family(found, name):
@@ -48,7 +49,8 @@ def of_family(found, name):
 
 def lint(text):
     """What promtool says of it; "" where it is clean."""
-    result = subprocess.run(["promtool", "check", "metrics"], input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=60)
+    result = subprocess.run(["promtool", "check", "metrics"], input=text.encode(), stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, check=False, timeout=60)
     return result.stdout.decode() if result.returncode else ""
 
 
@@ -72,7 +74,8 @@ class RunCase(support.TestCase):
 class Observing(RunCase):
     def begin_with(self, *arguments, failpoint=None):
         """A run, and where its metrics are."""
-        process = support.start("migrate", *arguments, "--progress", "none", "--verbose", "--metrics", "0", cwd=self.folder, env={"TRANSHUME_FAILPOINT": failpoint})
+        process = support.start("migrate", *arguments, "--progress", "none", "--verbose", "--metrics", "0",
+                                cwd=self.folder, env={"TRANSHUME_FAILPOINT": failpoint})
         self.addCleanup(lambda: process.poll() is not None or process.kill())
         return process, address_of_metrics(process)
 
@@ -101,17 +104,20 @@ class Observing(RunCase):
                                 "  copied: { key: id, from: t, fields: { '*': copy } }\n"
                                 "  even: { key: id, from: u, where: 'id % 2 = 0', fields: { '*': copy } }\n"
                                 "  odd: { key: id, from: u, where: 'id % 2 = 1', fields: { '*': copy } }\n")
-        self.run_program("migrate", "--plan", "plan.yaml", "--metrics-file", "out.prom", env={"TRANSHUME_FAILPOINT": "engine.before_commit:retry:1"})
+        self.run_program("migrate", "--plan", "plan.yaml", "--metrics-file", "out.prom",
+                         env={"TRANSHUME_FAILPOINT": "engine.before_commit:retry:1"})
         events = self.events()
         chunks = sorted((e.get("table", ""), e.get("entity", ""), e["count"]) for e in events if e["kind"] == "chunk")
         self.assertEqual(chunks, [("", "", 10), ("copied", "copied", 10)])
         self.assertLessEqual({e.get("table") for e in events if e["kind"] == "retry"}, {"copied", None})
-        named = {re.search('table="([^"]+)"', key).group(1) for key in of_family(samples(self.read("out.prom")), "transhume_rows_total")}
+        named = {re.search('table="([^"]+)"', key).group(1) for key in of_family(samples(self.read("out.prom")),
+            "transhume_rows_total")}
         self.assertEqual(named, {"copied", "even", "odd"})
 
     def test_events_go_on_after_a_kill(self):
         self.make_source(3000)
-        self.run_program("migrate", "source.db", "target.db", "--chunk-rows", "500", code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:4"})
+        self.run_program("migrate", "source.db", "target.db", "--chunk-rows", "500", code=-9,
+                         env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:4"})
         before = len(self.events())
         self.run_program("resume")
         events = self.events()
@@ -121,7 +127,9 @@ class Observing(RunCase):
 
     def test_events_tell_of_rejects_and_errors(self):
         self.write("in.csv", "id,n\n1,5\n2,x\n3,y\n")
-        self.write("plan.yaml", "transhume: 1\nsource: in.csv\ntarget: target.db\ntables:\n  t:\n    key: id\n    columns: { id: { type: integer }, n: { type: integer } }\n"
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: in.csv\ntarget: target.db\ntables:\n  t:\n    key: id\n    columns: { id: { "
+                   "type: integer }, n: { type: integer } }\n"
                                 "    from: in\n    fields: { '*': copy }\n")
         self.run_program("migrate", "--plan", "plan.yaml", "--max-rejects", "5", code=1)
         rejects = [e for e in self.events() if e["kind"] == "reject"]
@@ -134,7 +142,8 @@ class Observing(RunCase):
 
     def test_log_lines_as_json(self):
         self.make_source(100)
-        result = self.run_program("migrate", "source.db", "target.db", "--log-format", "json", "--log-file", "log.jsonl", "--verbose", "--progress", "none")
+        result = self.run_program("migrate", "source.db", "target.db", "--log-format", "json", "--log-file",
+                                  "log.jsonl", "--verbose", "--progress", "none")
         lines = [json.loads(line) for line in result.err.splitlines()]
         self.assertIn("chunk", {line["kind"] for line in lines})
         self.assertTrue(all({"at", "level", "kind", "text"} <= set(line) for line in lines))
@@ -157,11 +166,13 @@ class Observing(RunCase):
         found = samples(text)
         run = re.search(r'transhume_run_info\{run="([^"]+)"', text).group(1)
         self.assertEqual(found["active_migrations_count"], 1)
-        self.assertEqual(found['migration_duration_seconds_count{migration_id="%s",source_db="sqlite",target_db="sqlite"}' % run], 0)
+        self.assertEqual(found['migration_duration_seconds_count{migration_id="%s",source_db="sqlite",'
+                               'target_db="sqlite"}' % run], 0)
         self.assertIn('migration_rows_total{migration_id="%s",table_name="t"}' % run, found)
         self.assertGreaterEqual(found['migration_data_lag_seconds{migration_id="%s"}' % run], 0)
         self.assertEqual(found['transhume_copy_rows_estimated{table="t"}'], 20000)
-        self.assertTrue(0 <= found["transhume_queue_bytes"] <= found["transhume_queue_capacity_bytes"], found["transhume_queue_bytes"])
+        self.assertTrue(0 <= found["transhume_queue_bytes"] <= found["transhume_queue_capacity_bytes"],
+                        found["transhume_queue_bytes"])
         self.assertGreater(found["transhume_queue_capacity_bytes"], 1 << 20)
         self.assertEqual(scrape(url + "/healthz")[0], 200)
         self.assertEqual(scrape(url + "/readyz")[0], 200)
@@ -199,7 +210,8 @@ class Observing(RunCase):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
             server.bind(("127.0.0.1", 0))
             server.settimeout(0.2)
-            self.run_program("migrate", "source.db", "target.db", "--metrics-file", "out.prom", "--statsd", "127.0.0.1:%d" % server.getsockname()[1])
+            self.run_program("migrate", "source.db", "target.db", "--metrics-file", "out.prom", "--statsd",
+                             "127.0.0.1:%d" % server.getsockname()[1])
             lines = []
             try:
                 while True:
@@ -227,12 +239,15 @@ class Observing(RunCase):
             for name in ("other", "a\nb c", "x" * 3000):
                 db.execute(f'CREATE TABLE "{name}"(id INTEGER PRIMARY KEY)')
                 db.execute(f'INSERT INTO "{name}" VALUES (1)')
-        subprocess.run(["sqlite3", self.path("source.db")], input=b'CREATE TABLE "bad\xff"(id INTEGER PRIMARY KEY); INSERT INTO "bad\xff" VALUES (1);', check=True, timeout=30)
+        subprocess.run(["sqlite3", self.path("source.db")],
+                       input=b'CREATE TABLE "bad\xff"(id INTEGER PRIMARY KEY); INSERT INTO "bad\xff" VALUES (1);',
+                       check=True, timeout=30)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
             server.bind(("127.0.0.1", 0))
             server.settimeout(1)
-            self.run_program("migrate", "source.db", "target.db", "--metrics-file", "out.prom", "--statsd", f"127.0.0.1:{server.getsockname()[1]}")
+            self.run_program("migrate", "source.db", "target.db", "--metrics-file", "out.prom", "--statsd",
+                             f"127.0.0.1:{server.getsockname()[1]}")
             text = b""
             try:
                 while True:
@@ -265,7 +280,8 @@ class Observing(RunCase):
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         with open(self.path("gateway.log"), "wb") as log:
-            gateway = subprocess.Popen(["prometheus-pushgateway", "--web.listen-address=127.0.0.1:%d" % port], stdout=log, stderr=log)
+            gateway = subprocess.Popen(["prometheus-pushgateway", "--web.listen-address=127.0.0.1:%d" % port],
+                                       stdout=log, stderr=log)
         self.addCleanup(gateway.wait)
         self.addCleanup(gateway.kill)
         url = "http://127.0.0.1:%d" % port
@@ -279,14 +295,16 @@ class Observing(RunCase):
         self.run_program("migrate", "source.db", "target.db", "--push-gateway", url + "/metrics/job/nightly")
         found = samples(scrape(url + "/metrics")[2])
         self.assertEqual(found['transhume_rows_total{instance="",job="nightly",stage="written",table="t"}'], 1000)
-        result = self.run_program("migrate", "source.db", "second.db", "--state", "second", "--push-gateway", "http://127.0.0.1:1")
+        result = self.run_program("migrate", "source.db", "second.db", "--state", "second", "--push-gateway",
+                                  "http://127.0.0.1:1")
         self.assertEqual(result.err.count("metrics are not pushed to http://127.0.0.1:1/metrics/job/transhume"), 1)
 
     def test_the_source_waits_for_a_slow_target(self):
         with sqlite3.connect(self.path("source.db")) as db:
             db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
             db.executemany("INSERT INTO t VALUES (?, ?)", ((i, "v" * 800) for i in range(20000)))
-        self.run_program("migrate", "source.db", "target.db", "--memory", "8MiB", "--no-express", "--metrics-file", "out.prom", env={"TRANSHUME_FAILPOINT": "engine.batch_submitted:sleep:3"})
+        self.run_program("migrate", "source.db", "target.db", "--memory", "8MiB", "--no-express", "--metrics-file",
+                         "out.prom", env={"TRANSHUME_FAILPOINT": "engine.batch_submitted:sleep:3"})
         found = samples(self.read("out.prom"))
         source, target = (found['transhume_idle_seconds_total{side="%s"}' % side] for side in ("source", "target"))
         self.assertGreater(source, 0.5)
@@ -298,7 +316,8 @@ class Observing(RunCase):
         with sqlite3.connect(self.path("source.db")) as db:
             db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
             db.executemany("INSERT INTO t VALUES (?, ?)", ((i, "v" * 800) for i in range(20000)))
-        process, url = self.begin_with("source.db", "target.db", "--no-express", failpoint="engine.batch_submitted:sleep:3")
+        process, url = self.begin_with("source.db", "target.db", "--no-express",
+                                       failpoint="engine.batch_submitted:sleep:3")
         found = {}
 
         def waits():
@@ -310,7 +329,8 @@ class Observing(RunCase):
         def told():
             with open(self.path(".transhume", "state.json"), encoding="utf-8") as file:
                 state = json.load(file)
-            return state.get("queue", {}).get("batches", 0) >= 2 and [w for w in state["workers"] if w["side"] == "target" and w.get("rows")]
+            return state.get("queue", {}).get("batches", 0) >= 2 and [w for w in state["workers"]
+                                                                      if w["side"] == "target" and w.get("rows")]
         self.wait_until("state.json says so", told)
         self.assert_code(support.finish(process), 0)
 
@@ -319,9 +339,13 @@ class Observing(RunCase):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
-            for option in (["--metrics", "127.0.0.1:%d" % taken.getsockname()[1]], ["--metrics", "nonsense"], ["--metrics", "1.2.3.4.5:80"], ["--statsd", "here"],
-                           ["--push-gateway", "gateway:9091"], ["--push-gateway", "http://"], ["--push-gateway", "http://user:word@gateway:9091"], ["--metrics-file", "/nonexistent/x.prom"]):
-                result = self.run_program("migrate", "source.db", "target.db", *option, code=2 if option[0] != "--metrics-file" else 3)
+            for option in (["--metrics", "127.0.0.1:%d" % taken.getsockname()[1]], ["--metrics", "nonsense"],
+                           ["--metrics", "1.2.3.4.5:80"], ["--statsd", "here"],
+                           ["--push-gateway", "gateway:9091"], ["--push-gateway", "http://"],
+                           ["--push-gateway", "http://user:word@gateway:9091"],
+                           ["--metrics-file", "/nonexistent/x.prom"]):
+                result = self.run_program("migrate", "source.db", "target.db", *option,
+                                          code=2 if option[0] != "--metrics-file" else 3)
                 self.assertEqual(len([line for line in result.err.splitlines() if line.startswith("error:")]), 1)
                 self.assertFalse(os.path.exists(self.path("target.db")))
 
@@ -337,11 +361,14 @@ class Kinds(RunCase):
             process.send_signal(signal.SIGCONT)
             self.assert_code(support.finish(process), code)
         else:
-            self.run_program(*arguments, "--metrics-file", "out.prom", code=code, env={"TRANSHUME_FAILPOINT": failpoint})
+            self.run_program(*arguments, "--metrics-file", "out.prom", code=code,
+                             env={"TRANSHUME_FAILPOINT": failpoint})
         text = self.read("out.prom")
         found = samples(text)
-        states = {re.search('state="(.*)"', key).group(1): value for key, value in of_family(found, "transhume_run_state").items()}
-        self.assertEqual(states, {name: float(name == state) for name in ("running", "completed", "interrupted", "failed")})
+        states = {re.search('state="(.*)"', key).group(1): value
+                  for key, value in of_family(found, "transhume_run_state").items()}
+        self.assertEqual(states, {name: float(name == state) for name in ("running", "completed", "interrupted",
+                                                                          "failed")})
         self.assertEqual(re.search(r'transhume_run_info\{run="[^"]+",kind="(\w+)"', text).group(1), kind)
         self.assertEqual(found["active_migrations_count"], 0)
         if state == "completed":
@@ -354,7 +381,8 @@ class Kinds(RunCase):
 
     def test_a_copy(self):
         self.make_source(2000)
-        self.ended("copy", "interrupted", "migrate", "source.db", "target.db", "--chunk-rows", "500", code=4, failpoint="engine.before_commit:stop:2", interrupt=True)
+        self.ended("copy", "interrupted", "migrate", "source.db", "target.db", "--chunk-rows", "500", code=4,
+                   failpoint="engine.before_commit:stop:2", interrupt=True)
         self.ended("copy", "failed", "resume", code=3, failpoint="engine.before_settle:error:1")
         self.assertEqual(self.last_events(), [(None, "resumed"), (None, "failed")])
         self.ended("copy", "completed", "resume")
@@ -365,10 +393,12 @@ class Kinds(RunCase):
         with sqlite3.connect(self.path("target.db")) as db:
             db.execute("DELETE FROM t WHERE id = 7")
             db.execute("UPDATE t SET v = 'x' WHERE id IN (8, 9)")
-        self.ended("validation", "interrupted", "validate", code=4, failpoint="verify.before_rereading:stop:1", interrupt=True)
+        self.ended("validation", "interrupted", "validate", code=4, failpoint="verify.before_rereading:stop:1",
+                   interrupt=True)
         self.ended("validation", "failed", "validate", code=3, failpoint="verify.before_rereading:error:1")
         found = self.ended("validation", "completed", "validate", code=1)
-        self.assertEqual(of_family(found, "transhume_verify_mismatches"), {'transhume_verify_mismatches{table="t"}': 3, 'transhume_verify_mismatches{table="u"}': 0})
+        self.assertEqual(of_family(found, "transhume_verify_mismatches"),
+                         {'transhume_verify_mismatches{table="t"}': 3, 'transhume_verify_mismatches{table="u"}': 0})
         self.assertGreater(sum(of_family(found, "transhume_rows_total").values()), 0)
         self.assertEqual(self.last_events(), [("validation", "began"), ("validation", "completed")])
         found = self.ended("repair", "completed", "validate", "--repair")
@@ -378,7 +408,8 @@ class Kinds(RunCase):
         self.make_source(2000)
         self.run_program("migrate", "source.db", "target.db")
         rollback = ["rollback", "--run", self.run_id(), "--confirm"]
-        self.ended("rollback", "interrupted", *rollback, code=4, failpoint="rollback.before_table:stop:1", interrupt=True)
+        self.ended("rollback", "interrupted", *rollback, code=4, failpoint="rollback.before_table:stop:1",
+                   interrupt=True)
         self.ended("rollback", "failed", *rollback, code=3, failpoint="rollback.before_table:error:1")
         self.assertEqual(self.last_events(), [("rollback", "resumed"), ("rollback", "failed")])
         found = self.ended("rollback", "completed", *rollback)
@@ -387,7 +418,8 @@ class Kinds(RunCase):
     def test_a_run_that_begins_again(self):
         """A rollback, and then a copy, in one process."""
         self.make_source(2000)
-        self.run_program("migrate", "source.db", "target.db", "--chunk-rows", "500", code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:2"})
+        self.run_program("migrate", "source.db", "target.db", "--chunk-rows", "500", code=-9,
+                         env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:2"})
         found = self.ended("copy", "completed", "migrate", "source.db", "target.db", "--restart", "--confirm")
         self.assertEqual(found['transhume_rows_total{table="t",stage="written"}'], 2000)
 
@@ -396,7 +428,8 @@ class Documentation(support.TestCase):
     """docs/observing.md names every family that there is, as it is."""
 
     ROW = re.compile(r"^\| `([a-z_]+)` \| (\w+) \| (.*) \| (\w*) \| (.*) \|$", re.MULTILINE)
-    PLAN = ("transhume: 1\nsource: source.db\ntarget: %s\ntables:\n  t: { key: id, from: t, fields: { id: copy, n: { column: n, cast: int64 } } }\n")
+    PLAN = ("transhume: 1\nsource: source.db\ntarget: %s\ntables:\n  t: { key: id, from: t, fields: { id: copy, "
+            "n: { column: n, cast: int64 } } }\n")
 
     def exposed(self, *arguments, code=0, env=None):
         """{family: (type, labels, help)} of what a command leaves."""
@@ -407,7 +440,8 @@ class Documentation(support.TestCase):
         meanings = dict(re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE))
         found = {}
         for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
-            lines = re.findall(r"^%s%s(?:\{(.*)\})? " % (name, "_bucket" if kind == "histogram" else ""), text, re.MULTILINE)
+            lines = re.findall(r"^%s%s(?:\{(.*)\})? " % (name, "_bucket" if kind == "histogram" else ""), text,
+                               re.MULTILINE)
             labels = {label for line in lines for label in re.findall(r'(\w+)="', line)} - {"le"}
             found[name] = ("info" if name.endswith("_info") else kind, labels, meanings[name])
         return found
@@ -419,10 +453,13 @@ class Documentation(support.TestCase):
             found[name] = (kind, labels | found[name][1] if name in found else labels, meaning)
 
     def test_the_table_is_what_runs_show(self):
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO t VALUES (1, '5'), (2, 'no number'), (3, '6'), (4, '7')")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO t VALUES (1, '5'), (2, "
+                            "'no number'), (3, '6'), (4, '7')")
         for name in ("copied", "failed"):
             self.write(name + ".yaml", self.PLAN % (name + ".db"))
-        found = self.exposed("migrate", "--plan", "copied.yaml", "--max-rejects", "1", code=1, env={"TRANSHUME_FAILPOINT": "engine.before_commit:retry:1"})
+        found = self.exposed("migrate", "--plan", "copied.yaml", "--max-rejects", "1", code=1,
+                             env={"TRANSHUME_FAILPOINT": "engine.before_commit:retry:1"})
         run = self.run_id()
         with sqlite3.connect(self.path("copied.db")) as db:
             db.execute("UPDATE t SET n = 9 WHERE id = 4")
@@ -430,7 +467,8 @@ class Documentation(support.TestCase):
         with sqlite3.connect(self.path("copied.db")) as db:
             db.execute("UPDATE t SET n = 7 WHERE id = 4")
         self.add_families(found, self.exposed("rollback", "--run", run, "--confirm"))
-        self.add_families(found, self.exposed("migrate", "--plan", "failed.yaml", "--fail-fast", "--state", "failed", code=3))
+        self.add_families(found, self.exposed("migrate", "--plan", "failed.yaml", "--fail-fast", "--state", "failed",
+                                              code=3))
         with open(os.path.join(support.ROOT, "docs/observing.md"), encoding="utf-8") as file:
             rows = self.ROW.findall(file.read())
         unbounded = ["transhume_slot_safe_bytes"]  # only a server has it, and not every one

@@ -16,7 +16,8 @@ class OddPlans(support.TestCase):
         return support.read_dynamodb_json(self.path("out"))
 
     def test_a_column_that_is_named_like_the_star(self):
-        found = self.items('CREATE TABLE t(id INTEGER PRIMARY KEY, "*" TEXT, b TEXT); INSERT INTO t VALUES (1, \'x\', \'y\');', """
+        found = self.items('CREATE TABLE t(id INTEGER PRIMARY KEY, "*" TEXT, b TEXT); INSERT INTO t VALUES (1, '
+                           '\'x\', \'y\');', """
   things: { key: { partition: id }, from: t, fields: { b: { drop: true }, "*": copy } }
 """)
         self.assertEqual(found, {"things": [{"id": {"N": "1"}, "*": {"S": "x"}}]})
@@ -36,26 +37,34 @@ tables:
 
     def test_json_writes_characters_as_pairs_of_surrogates(self):
         """As Python's json does; a backslash before such a text is one, in YAML's own quotes, too."""
-        support.make_sqlite(self.path("source.db"), 'CREATE TABLE t(id INTEGER PRIMARY KEY, "🐑" TEXT); INSERT INTO t VALUES (1, \'x\');')
+        support.make_sqlite(self.path("source.db"),
+                            'CREATE TABLE t(id INTEGER PRIMARY KEY, "🐑" TEXT); INSERT INTO t VALUES (1, \'x\');')
         plan = {"transhume": 1, "source": "sqlite:source.db", "target": "dynamodb-json:out", "tables": {"things": {
             "key": {"partition": "id"}, "from": "t", "fields": {
-                "id": "copy", "𝄞": {"column": "🐑"}, "const": {"const": "\U0010ffff \U00010000 é \\ud83d\\ude00 \" ' # \t end"},
+                "id": "copy", "𝄞": {"column": "🐑"},
+                "const": {"const": "\U0010ffff \U00010000 é \\ud83d\\ude00 \" ' # \t end"},
                 "template": "{🐑}😀{🐑}"}}}}
         self.write("plan.json", json.dumps(plan, indent=1))
         self.assertIn("\\ud834\\udd1e", json.dumps(plan))
         self.run_program("migrate", "--plan", "plan.json")
-        expected = [{"id": {"N": "1"}, "𝄞": {"S": "x"}, "const": {"S": plan["tables"]["things"]["fields"]["const"]["const"]},
+        expected = [{"id": {"N": "1"}, "𝄞": {"S": "x"},
+                     "const": {"S": plan["tables"]["things"]["fields"]["const"]["const"]},
                      "template": {"S": "x😀x"}}]
         self.assertEqual(support.read_dynamodb_json(self.path("out")), {"things": expected})
         self.run_program("validate", "--plan", "plan.json")
-        self.write("plan.yaml", "{transhume: 1, source: 'sqlite:source.db', target: 'dynamodb-json:yaml', tables: {things: {key: {partition: id}, "
+        self.write("plan.yaml",
+                   "{transhume: 1, source: 'sqlite:source.db', target: 'dynamodb-json:yaml', "
+                   "tables: {things: {key: {partition: id}, "
                                 "from: t, fields: {id: copy, c: {const: '\\ud83d\\ude00'}}}}}\n")
         self.run_program("migrate", "--plan", "plan.yaml", "--state", "other")
-        self.assertEqual(support.read_dynamodb_json(self.path("yaml"))["things"], [{"id": {"N": "1"}, "c": {"S": "\\ud83d\\ude00"}}])
+        self.assertEqual(support.read_dynamodb_json(self.path("yaml"))["things"],
+                         [{"id": {"N": "1"}, "c": {"S": "\\ud83d\\ude00"}}])
 
     def test_half_of_a_pair_of_surrogates_is_refused_with_its_line(self):
         for text in ("\\ud83d", "\\ude00", "\\ud83d x", "\\ude00\\ud83d", "\\ud83d\\u0041", "\\ud83d\\ude0"):
-            self.write("plan.json", '{"transhume": 1, "source": "sqlite:source.db", "target": "dynamodb-json:out",\n "tables": {"\\ud83d\\ude00":\n'
+            self.write("plan.json",
+                       '{"transhume": 1, "source": "sqlite:source.db", "target": "dynamodb-json:out",\n "tables": '
+                       '{"\\ud83d\\ude00":\n'
                                     '  {"key": {"partition": "%s"}}}}' % text)
             refused = self.run_program("check", "--plan", "plan.json", code=2)
             self.assertRegex(refused.err, r"plan\.json:3:\d+: .*Unicode", text)
@@ -147,7 +156,8 @@ tables:
             self.assertIn("differ in case", result.out + result.err)
         self.assertFalse(os.path.exists(self.path("copy.db")))
 
-    INDEXED = "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX by_v ON t(v); INSERT INTO t VALUES (1, 'x');"
+    INDEXED = ("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX by_v ON t(v); "
+               "INSERT INTO t VALUES (1, 'x');")
 
     def test_two_tables_of_one_with_an_index(self):
         # Both take the index over, and SQLite has room for one of the name.

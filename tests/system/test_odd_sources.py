@@ -1,4 +1,7 @@
-"""Sources with odd things in them: each is read as what it is, or refused for its true reason, and nothing is passed over in silence."""
+"""
+Sources with odd things in them: each is read as what it is, or refused for its true reason, and nothing is passed over
+in silence.
+"""
 import contextlib
 import os
 import sqlite3
@@ -27,7 +30,8 @@ class Files(Rows):
                 os.mkdir(self.path(folder))
                 self.write(folder + "/" + name, ITEMS)
                 for command in ("check", "migrate"):
-                    result = self.run_program(command, "--state", "s-" + name, "dynamodb-json:" + folder, "o.db", code=2)
+                    result = self.run_program(command, "--state", "s-" + name, "dynamodb-json:" + folder, "o.db",
+                                              code=2)
                     self.assertIn("%s/%s: it lies beside the tables" % (folder, name), result.err)
                     self.assertIn("jq -c '.Items[] | {Item: .}'", result.err)
 
@@ -47,7 +51,8 @@ class Files(Rows):
     def test_any_of_a_strict_table(self):
         """By a plan and from a dump: each value keeps its kind."""
         support.make_sqlite(self.path("a.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, b ANY) STRICT;"
-                            "INSERT INTO t VALUES(1, '1'), (2, 1.0), (3, '007'), (4, '1e3'), (5, x'31'), (6, 1), (7, NULL)")
+                            "INSERT INTO t VALUES(1, '1'), (2, 1.0), (3, '007'), (4, '1e3'), (5, x'31'), (6, 1), "
+                            "(7, NULL)")
         wanted = self.rows("a.db", "SELECT id, typeof(b), b FROM t ORDER BY id")
         with contextlib.closing(sqlite3.connect(self.path("a.db"))) as db:
             self.write("a.sql", "\n".join(db.iterdump()))
@@ -79,7 +84,8 @@ tables:
   asked: { key: [k], query: "SELECT k, count(*) AS n, sum(v) AS s FROM base GROUP BY k", fields: { "*": copy } }
   mixed: { key: [id], from: mixed, fields: { "*": copy } }
 """
-    TYPES = [("agg", ["integer", "real", "text", "blob"]), ("st", ["integer"]), ("seen", ["integer", "real"]), ("asked", ["integer", "real"]),
+    TYPES = [("agg", ["integer", "real", "text", "blob"]), ("st", ["integer"]), ("seen", ["integer", "real"]),
+             ("asked", ["integer", "real"]),
              ("mixed", ["text", "text"])]
     FIELDS = {"agg": "n s t b", "st": "a", "seen": "n s", "asked": "n s", "mixed": "m big"}
 
@@ -96,11 +102,15 @@ tables:
         self.assertNotIn("agg: t", checked.out)
         self.run_program("migrate", "-q", "--plan", "plan.yaml")
         self.run_program("migrate", "-q", "--state", "back", target, "back.db")
-        found = [(table, list(self.rows("back.db", "SELECT DISTINCT %s FROM %s" % (", ".join("typeof(%s)" % field for field in self.FIELDS[table].split()), table))[0]))
+        found = [(table, list(self.rows("back.db", "SELECT DISTINCT %s FROM %s"
+                                        % (", ".join("typeof(%s)" % field for field in self.FIELDS[table].split()),
+                                           table))[0]))
                  for table, _ in self.TYPES]
         self.assertEqual(found, self.TYPES)
-        self.assertEqual(self.rows("back.db", "SELECT k, n, s, t, b, e FROM agg ORDER BY k"), self.rows("s.db", "SELECT k, n, s, t, b, e FROM agg ORDER BY k"))
-        self.assertEqual([row[1] for row in self.rows("back.db", "SELECT id, big FROM mixed ORDER BY id")], ["1.5", "9007199254740993", "2"])
+        self.assertEqual(self.rows("back.db", "SELECT k, n, s, t, b, e FROM agg ORDER BY k"),
+                         self.rows("s.db", "SELECT k, n, s, t, b, e FROM agg ORDER BY k"))
+        self.assertEqual([row[1] for row in self.rows("back.db", "SELECT id, big FROM mixed ORDER BY id")],
+                         ["1.5", "9007199254740993", "2"])
 
     def test_files_of_columns(self):
         built = self.run_program("connectors").out
@@ -117,7 +127,8 @@ tables:
     def test_a_value_of_another_kind_later(self):
         """What was learnt stands: the row is a reject, and the others arrive."""
         support.make_sqlite(self.path("s.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n);"
-                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO t SELECT i, i FROM n")
+                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT "
+                            "INTO t SELECT i, i FROM n")
         uri = self.server.uri(self.server.database())
         support.kill_at("postgres.after_commit", 2, "migrate", "--chunk-rows", "500", "s.db", uri, cwd=self.folder)
         with contextlib.closing(sqlite3.connect(self.path("s.db"))) as db:
@@ -137,12 +148,16 @@ class Dumps(Rows):
                               "(2, 1.5, 123456789012.345, 1.5, 1)")
         self.write("t.sql", "\n".join(
             ["CREATE TABLE public.t (id integer NOT NULL, nan numeric, few numeric, many numeric, big numeric);",
-             "COPY public.t (id, nan, few, many, big) FROM stdin;", "1\tNaN\t1.5\t0.1234567890123456\t9223372036854775807",
-             "2\t1.5\t123456789012.345\t1.5\t1", "\\.", "ALTER TABLE ONLY public.t ADD CONSTRAINT p PRIMARY KEY (id);", ""]))
+             "COPY public.t (id, nan, few, many, big) FROM stdin;",
+             "1\tNaN\t1.5\t0.1234567890123456\t9223372036854775807",
+             "2\t1.5\t123456789012.345\t1.5\t1", "\\.", "ALTER TABLE ONLY public.t ADD CONSTRAINT p PRIMARY KEY (id);",
+             ""]))
         found = []
         for number, source in enumerate((server.uri(database), "dump:t.sql?dialect=postgres")):
             self.run_program("migrate", "-q", "--state", "s%d" % number, source, "o%d.db" % number)
-            found.append(self.rows("o%d.db" % number, "SELECT typeof(nan), nan, typeof(few), few, many, typeof(big), big FROM t ORDER BY id"))
+            found.append(self.rows("o%d.db" % number,
+                                   "SELECT typeof(nan), nan, typeof(few), few, many, typeof(big), "
+                                   "big FROM t ORDER BY id"))
         self.assertEqual(found[0], found[1])
         self.assertEqual(found[0][0][:2], ("text", "NaN"))
 
@@ -161,7 +176,8 @@ class Keys(Rows):
         self.assertNotIn("save the file", result.err)
         self.assertEqual(self.rows("o.db", "SELECT value FROM plain"), [("v5",)])
         self.assertEqual(self.rows("o.db", "SELECT value, CAST(_key AS BLOB) FROM _keys ORDER BY 1"),
-                         [("v1", b"\xac\xed\x00\x05t\x00\x06user:1"), ("v2", b"\xff:2"), ("v3", b"\x01:3"), ("v4", b":4"), ("ve", b"bare")])
+                         [("v1", b"\xac\xed\x00\x05t\x00\x06user:1"), ("v2", b"\xff:2"), ("v3", b"\x01:3"),
+                          ("v4", b":4"), ("ve", b"bare")])
         self.run_program("validate", "-q", "--level", "full")
 
 

@@ -1,4 +1,7 @@
-"""OpenSearch as a target and as a source, on a real server; what is there is read by Python's own HTTP client (opensearch_server.Server.ask)."""
+"""
+OpenSearch as a target and as a source, on a real server; what is there is read by Python's own HTTP client
+(opensearch_server.Server.ask).
+"""
 import base64
 import collections
 import hashlib
@@ -69,7 +72,8 @@ class Copies(SearchCase):
         odd = self.documents("odd")
         self.assertEqual(odd["2"], {"id": 2, "t": "007", "n": Decimal("1.5"), "r": Decimal("1e+300"), "b": "AP8="})
         self.assertEqual(odd["4"], {"id": 4, "t": None, "n": -9223372036854775808, "r": 3, "b": None})
-        self.assertEqual(sorted(self.documents("pair")), sorted(["a:b:c", "a%3Ab:c", "a%253Ab:c", "%:%", "%25::", "{x}:*", "[a]:?"]))
+        self.assertEqual(sorted(self.documents("pair")), sorted(["a:b:c", "a%3Ab:c", "a%253Ab:c", "%:%", "%25::",
+                                                                 "{x}:*", "[a]:?"]))
         self.run_program("validate", "--level", "full", "--quiet")
         self.run_program("finish", "--quiet")
         self.assertEqual(self.indexes(), ["odd", "pair"])
@@ -77,7 +81,9 @@ class Copies(SearchCase):
         source, back = (sqlite3.connect(self.path(name)) for name in ("source.db", "back.db"))
         for table, order in (("odd", "id"), ("pair", "x, y")):
             columns = [row[1] for row in source.execute("PRAGMA table_info(%s)" % table)]
-            query = "SELECT %s FROM %s ORDER BY %s" % (", ".join("CAST(n AS NUMERIC)" if column == "n" else '"%s"' % column for column in columns), table, order)
+            query = "SELECT %s FROM %s ORDER BY %s" % (", ".join("CAST(n AS NUMERIC)" if column == "n"
+                                                                 else '"%s"' % column for column in columns), table,
+                                                       order)
             self.assertEqual(back.execute(query).fetchall(), source.execute(query).fetchall())
         source.close()
         back.close()
@@ -89,42 +95,56 @@ class Copies(SearchCase):
         made = self.server.ask("GET", "/%sthings" % self.prefix)[self.prefix + "things"]
         self.assertEqual(made["mappings"]["dynamic"], "false")
         self.assertEqual(made["mappings"]["properties"]["id"], {"type": "long"})
-        self.assertEqual(made["mappings"]["properties"]["name"], {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}})
+        self.assertEqual(made["mappings"]["properties"]["name"],
+                         {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}})
         self.assertNotIn("refresh_interval", made["settings"]["index"])
         self.assertEqual(made["settings"]["index"]["number_of_replicas"], "1")
         self.assertEqual(self.server.ask("GET", "/%sthings/_count" % self.prefix)["count"], 10)
 
     def test_killed_at_each_place(self):
-        """Killed at each failpoint on the way, first and last time, and resumed: each record once and whole, and nothing else."""
+        """
+        Killed at each failpoint on the way, first and last time, and resumed: each record once and whole, and nothing
+        else.
+        """
         self.many(3000)
         options = ["--chunk-rows", "500", "--jobs", "2", "--quiet"]
         result, counts = support.count_failpoints("migrate", "source.db", self.uri(), *options, cwd=self.folder)
         self.assert_code(result, 0)
-        places = sorted((name, at) for name, count in counts.items() if name.startswith("opensearch.") for at in {1, count})
+        places = sorted((name, at) for name, count in counts.items() if name.startswith("opensearch.")
+                        for at in {1, count})
         self.assertGreater(len(places), 10)
         for name, at in support.drawn(places, 6, self.id()):
             with self.subTest(failpoint=name, occurrence=at):
                 self.prefix = self.server.database()
                 state = "killed-%s-%d" % (name, at)
-                support.kill_at(name, at, "migrate", "source.db", self.uri(), *options, "--state", state, cwd=self.folder)
+                support.kill_at(name, at, "migrate", "source.db", self.uri(), *options, "--state", state,
+                                cwd=self.folder)
                 again = support.transhume("resume", "--state", state, "--quiet", cwd=self.folder)
                 if again.code == 2 and "run-nothing" in again.err:  # before there was a run
-                    again = support.transhume("migrate", "source.db", self.uri(), *options, "--state", state, cwd=self.folder)
+                    again = support.transhume("migrate", "source.db", self.uri(), *options, "--state", state,
+                                              cwd=self.folder)
                 self.assert_code(again, 0)
                 self.assert_things(3000)
-                self.assertNotIn("refresh_interval", self.server.ask("GET", "/%sthings/_settings" % self.prefix)[self.prefix + "things"]["settings"]["index"])
+                self.assertNotIn("refresh_interval", self.server.ask("GET",
+                                                                     "/%sthings/_settings" % self.prefix)[self.prefix
+                                                                         + "things"]["settings"]["index"])
 
     def test_connections_that_break(self):
         self.many(8000)
         with CuttingProxy(self.server.port, random.Random(support.SEED)) as proxy:
-            self.run_program("migrate", "source.db", self.server.uri(self.prefix, via=proxy), "--chunk-rows", "2000", "--quiet")
+            self.run_program("migrate", "source.db", self.server.uri(self.prefix, via=proxy), "--chunk-rows", "2000",
+                             "--quiet")
             self.assertGreater(proxy.cuts, 2)
         self.assert_things(8000)
 
     def test_document_that_the_mapping_refuses(self):
-        """One record of many is refused by the server: it is a reject with the server's reason, and all others are written."""
+        """
+        One record of many is refused by the server: it is a reject with the server's reason, and all others are
+        written.
+        """
         support.make_sqlite(self.path("source.db"), "CREATE TABLE seen (id INTEGER PRIMARY KEY, at TEXT);"
-                                                    "INSERT INTO seen VALUES (1, '2024-02-29T12:00:00Z'), (2, 'never'), (3, '2024-03-01')")
+                                                    "INSERT INTO seen VALUES (1, '2024-02-29T12:00:00Z'), (2, "
+                                                    "'never'), (3, '2024-03-01')")
         self.write("plan.yaml", """transhume: 1
 source: source.db
 target: %s
@@ -137,24 +157,36 @@ tables:
         self.assertIn("not an IP string literal", self.rejects()[0]["reason"])
 
 
-EVERY = {"boolean": [True, False, "true", [True, False]], "byte": [-128, "5"], "short": [32767], "integer": [-2147483648], "long": [9223372036854775807, -9007199254740993, [1, 2, 3], "12"],
-         "unsigned_long": ["18446744073709551615", 9007199254740993], "half_float": ["0.5"], "float": ["0.1", "0.123456789012345"], "double": ["1e300", "-0.0", "0.30000000000000004", "1.50"],
-         "scaled_float": ["12.340", "7"], "text": ["caf\u00e9 \U0001f411", "", ["a", "b"]], "keyword": ["x" * 400], "wildcard": ["a*b"], "binary": ["AP8=", "aGVsbG8="],
-         "date": ["2024-02-29T12:00:00Z", "2024-02-29", 1709208000000, "2024-02-29T12:00:00.123+02:00"], "date_nanos": ["2024-02-29T12:00:00.123456789Z"], "ip": ["10.0.0.1", "2001:db8::1"],
-         "geo_point": [{"lat": 41.12, "lon": -71.34}, "41.12,-71.34", [-71.34, 41.12], "POINT (-71.34 41.12)"], "integer_range": [{"gte": 10, "lt": 20}], "long_range": [{"gt": 9007199254740993}], "float_range": [{"gte": 0.5}], "double_range": [{"gte": 0.1, "lte": 0.3}],
+EVERY = {"boolean": [True, False, "true", [True, False]], "byte": [-128, "5"], "short": [32767],
+         "integer": [-2147483648], "long": [9223372036854775807, -9007199254740993, [1, 2, 3], "12"],
+         "unsigned_long": ["18446744073709551615", 9007199254740993], "half_float": ["0.5"],
+         "float": ["0.1", "0.123456789012345"], "double": ["1e300", "-0.0", "0.30000000000000004", "1.50"],
+         "scaled_float": ["12.340", "7"], "text": ["caf\u00e9 \U0001f411", "", ["a", "b"]], "keyword": ["x" * 400],
+         "wildcard": ["a*b"], "binary": ["AP8=", "aGVsbG8="],
+         "date": ["2024-02-29T12:00:00Z", "2024-02-29", 1709208000000, "2024-02-29T12:00:00.123+02:00"],
+         "date_nanos": ["2024-02-29T12:00:00.123456789Z"], "ip": ["10.0.0.1", "2001:db8::1"],
+         "geo_point": [{"lat": 41.12, "lon": -71.34}, "41.12,-71.34", [-71.34, 41.12], "POINT (-71.34 41.12)"],
+         "integer_range": [{"gte": 10, "lt": 20}], "long_range": [{"gt": 9007199254740993}],
+         "float_range": [{"gte": 0.5}], "double_range": [{"gte": 0.1, "lte": 0.3}],
          "date_range": [{"gte": "2024-01-01", "lte": "2024-12-31"}],
          "ip_range": ["10.0.0.0/8"], "object": [{"a": {"b": [1, None, 2]}}], "nested": [[{"a": 1}, {"a": 2}], {"a": 3}],
-         "flat_object": [{"k": {"deep": "v"}}], "completion": ["one", {"input": ["a", "b"], "weight": 3}], "search_as_you_type": ["quick fox"], "rank_feature": [8.25], "rank_features": [{"a": 0.5}],
+         "flat_object": [{"k": {"deep": "v"}}], "completion": ["one", {"input": ["a", "b"], "weight": 3}],
+         "search_as_you_type": ["quick fox"], "rank_feature": [8.25], "rank_features": [{"a": 0.5}],
          "token_count": ["three little words"], "match_only_text": ["only text"]}
-MORE = {"object": {"dynamic": True}, "nested": {"dynamic": True}, "scaled_float": {"scaling_factor": 100}, "token_count": {"analyzer": "standard"}, "keyword": {"ignore_above": 100}}
+MORE = {"object": {"dynamic": True}, "nested": {"dynamic": True}, "scaled_float": {"scaling_factor": 100},
+        "token_count": {"analyzer": "standard"}, "keyword": {"ignore_above": 100}}
 
 
 def documents_of(values):
-    """{id: JSON text} of documents with one field each, whose numbers are written with just these digits, and one that lacks all and one of nulls."""
+    """
+    {id: JSON text} of documents with one field each, whose numbers are written with just these digits, and one that
+    lacks all and one of nulls.
+    """
     found = {}
     for word, each in values.items():
         for at, value in enumerate(each):
-            digits = word in ("unsigned_long", "half_float", "float", "double", "scaled_float") and isinstance(value, str)
+            digits = word in ("unsigned_long", "half_float", "float", "double", "scaled_float") and isinstance(value,
+                str)
             found["%s-%d" % (word, at)] = '{"f_%s":%s}' % (word, value if digits else json.dumps(value))
     found["none"] = "{}"
     found["null"] = json.dumps({"f_" + word: None for word in values if word not in ("rank_feature", "rank_features")})
@@ -163,14 +195,18 @@ def documents_of(values):
 
 class Types(SearchCase):
     def make(self, values):
-        self.server.ask("PUT", "/%severy" % self.prefix, {"settings": {"analysis": {"analyzer": {"mine": {"type": "custom", "tokenizer": "standard"}}}}, "mappings": {
-            "dynamic": "strict", "properties": {"f_" + word: {"type": word, **MORE.get(word, {})} for word in values}}})
+        self.server.ask("PUT", "/%severy" % self.prefix,
+                        {"settings": {"analysis": {"analyzer": {"mine": {"type": "custom", "tokenizer": "standard"}}}},
+                         "mappings": {
+                             "dynamic": "strict", "properties": {"f_" + word: {"type": word, **MORE.get(word, {})}
+                                                                 for word in values}}})
         self.server.bulk(self.prefix + "every", documents_of(values))
 
     def sources(self, prefix):
         """{id: the _source's text}, with the digits of its numbers but for zeros at their end."""
         self.server.ask("POST", "/%severy/_refresh" % prefix)
-        return {key: json.dumps(source, default=lambda number: str(number.normalize()), sort_keys=True) for key, source in self.server.documents(prefix + "every").items()}
+        return {key: json.dumps(source, default=lambda number: str(number.normalize()), sort_keys=True)
+                for key, source in self.server.documents(prefix + "every").items()}
 
     def test_from_index_to_index(self):
         """Every type of the server: the same documents, down to the last digit, under the same mapping and analysis."""
@@ -192,15 +228,18 @@ class Types(SearchCase):
         self.assertEqual(self.sources(other), self.sources(self.prefix))
 
     def test_what_is_refused_by_name(self):
-        for name, mapping in (("no_source", {"_source": {"enabled": False}}), ("cut", {"_source": {"excludes": ["b"]}}), ("routed", {"_routing": {"required": True}})):
+        for name, mapping in (("no_source", {"_source": {"enabled": False}}), ("cut", {"_source": {"excludes": ["b"]}}),
+                              ("routed", {"_routing": {"required": True}})):
             with self.subTest(name):
                 self.prefix = self.server.database()
-                self.server.ask("PUT", "/%s%s" % (self.prefix, name), {"mappings": {**mapping, "properties": {"a": {"type": "keyword"}}}})
+                self.server.ask("PUT", "/%s%s" % (self.prefix, name),
+                                {"mappings": {**mapping, "properties": {"a": {"type": "keyword"}}}})
                 result = self.run_program("migrate", self.uri(), "out.db", "--state", name, code=2)
                 self.assertIn(name, result.err)
                 self.assertRegex(result.err, "_source|routing")
         self.prefix = self.server.database()
-        self.server.ask("PUT", "/%sloose" % self.prefix, {"mappings": {"dynamic": False, "properties": {"a": {"type": "keyword"}}}})
+        self.server.ask("PUT", "/%sloose" % self.prefix, {"mappings": {"dynamic": False,
+                                                                       "properties": {"a": {"type": "keyword"}}}})
         self.server.bulk(self.prefix + "loose", {"1": {"a": "x"}, "2": {"a": "y", "b": "not in the mapping"}})
         self.run_program("migrate", self.uri(), "loose.db", "--state", "loose", "--quiet", code=1)
         self.assertIn("a field b", self.rejects("loose")[0]["reason"])
@@ -208,17 +247,22 @@ class Types(SearchCase):
 
 class Sources(SearchCase):
     def fill(self, rows, shards):
-        self.server.ask("PUT", "/%sthings" % self.prefix, {"settings": {"number_of_shards": shards}, "mappings": {"properties": {
-            "name": {"type": "keyword"}, "price": {"type": "double"}}}})
-        self.server.bulk(self.prefix + "things", {"id %d" % i: {"name": "name %d" % i, "price": i / 4} for i in range(rows)})
+        self.server.ask("PUT", "/%sthings" % self.prefix, {"settings": {"number_of_shards": shards},
+                                                           "mappings": {"properties": {
+                                                               "name": {"type": "keyword"},
+                                                               "price": {"type": "double"}}}})
+        self.server.bulk(self.prefix + "things", {"id %d" % i: {"name": "name %d" % i, "price": i / 4}
+                                                  for i in range(rows)})
 
     def test_slices_of_shards(self):
         """Several slices of each of several shards, killed on the way: each document once, with its id."""
         self.fill(2000, 3)
-        support.kill_at("sqlite.before_commit", 9, "migrate", self.uri(), "out.db", "--chunk-rows", "150", "--quiet", cwd=self.folder)
+        support.kill_at("sqlite.before_commit", 9, "migrate", self.uri(), "out.db", "--chunk-rows", "150", "--quiet",
+                        cwd=self.folder)
         self.run_program("resume", "--quiet")
         with sqlite3.connect(self.path("out.db")) as db:
-            self.assertEqual(sorted(db.execute('SELECT _id, name, CAST(price AS REAL) FROM things')), sorted(("id %d" % i, "name %d" % i, i / 4) for i in range(2000)))
+            self.assertEqual(sorted(db.execute('SELECT _id, name, CAST(price AS REAL) FROM things')),
+                             sorted(("id %d" % i, "name %d" % i, i / 4) for i in range(2000)))
         self.run_program("validate", "--level", "full", "--quiet")
 
     def test_ids_stay(self):
@@ -230,7 +274,8 @@ class Sources(SearchCase):
 
     def test_routed_documents_are_told(self):
         self.fill(5, 2)
-        self.server.ask("PUT", "/%sthings/_doc/far?routing=elsewhere&refresh=true" % self.prefix, {"name": "routed", "price": 1})
+        self.server.ask("PUT", "/%sthings/_doc/far?routing=elsewhere&refresh=true" % self.prefix,
+                        {"name": "routed", "price": 1})
         self.run_program("migrate", self.uri(), "out.db", "--quiet", code=1)
         self.assertEqual([reject["key"] for reject in self.rejects()], [{"_id": "far"}])
         self.assertIn("a routing of its own", self.rejects()[0]["reason"])
@@ -244,13 +289,17 @@ class Elastic(support.TestCase):
             with self.subTest(package), opensearch_server.Server(package) as server:
                 support.make_sqlite(self.path(package + ".db"), MANY % 900)
                 at = server.uri("e-", "?shards=2").replace("opensearch:", "elasticsearch:")
-                support.kill_at("opensearch.after_answer", 2, "migrate", package + ".db", at, "--state", package, "--chunk-rows", "200", "--quiet", cwd=self.folder)
+                support.kill_at("opensearch.after_answer", 2, "migrate", package + ".db", at, "--state", package,
+                                "--chunk-rows", "200", "--quiet", cwd=self.folder)
                 self.run_program("resume", "--state", package, "--quiet")
                 found = server.documents("e-things")
-                self.assertEqual({key: found[key]["name"] for key in found}, {str(i): "name %d" % i for i in range(1, 901)})
+                self.assertEqual({key: found[key]["name"] for key in found},
+                                 {str(i): "name %d" % i for i in range(1, 901)})
                 self.run_program("validate", "--state", package, "--level", "full", "--quiet")
-                self.run_program("migrate", at.partition("?")[0], package + "-back.db", "--state", package + "-back", "--chunk-rows", "100", "--include", "things", "--quiet")
-                with sqlite3.connect(self.path(package + ".db")) as source, sqlite3.connect(self.path(package + "-back.db")) as back:
+                self.run_program("migrate", at.partition("?")[0], package + "-back.db", "--state", package + "-back",
+                                 "--chunk-rows", "100", "--include", "things", "--quiet")
+                with sqlite3.connect(self.path(package + ".db")) as source, sqlite3.connect(self.path(package
+                    + "-back.db")) as back:
                     query = "SELECT id, name, city, CAST(price AS REAL) FROM things ORDER BY id"
                     self.assertEqual(back.execute(query).fetchall(), source.execute(query).fetchall())
 
@@ -294,12 +343,16 @@ tables:
 
     def run_policy(self, policy, code=0, fields=""):
         self.many(5)
-        self.server.ask("PUT", "/%sthings" % self.prefix, {"settings": {"refresh_interval": "7s"}, "mappings": {"properties": {
-            "id": {"type": "long"}, "name": {"type": "text"}, "city": {"type": "keyword"}, "price": {"type": "double"}, "mine": {"type": "keyword"}}}})
+        self.server.ask("PUT", "/%sthings" % self.prefix, {"settings": {"refresh_interval": "7s"},
+                                                           "mappings": {"properties": {
+                                                               "id": {"type": "long"}, "name": {"type": "text"},
+                                                               "city": {"type": "keyword"}, "price": {"type": "double"},
+                                                               "mine": {"type": "keyword"}}}})
         self.server.bulk(self.prefix + "things", {"2": {"id": 2, "name": "theirs", "mine": "kept"}})
         self.write("plan.yaml", self.plan % (self.uri(), policy, fields))
         result = self.run_program("migrate", "--plan", "plan.yaml", "--rollback-keys", code=code)
-        self.assertEqual(self.server.ask("GET", "/%sthings/_settings" % self.prefix)[self.prefix + "things"]["settings"]["index"]["refresh_interval"], "7s")
+        self.assertEqual(self.server.ask("GET", "/%sthings/_settings" % self.prefix)[self.prefix
+            + "things"]["settings"]["index"]["refresh_interval"], "7s")
         return result
 
     def test_refuse(self):
@@ -320,7 +373,8 @@ tables:
     def test_replace_and_back(self):
         self.run_policy("replace")
         found = self.documents("things")["2"]
-        self.assertEqual({**found, "price": float(found["price"])}, {"id": 2, "name": "name 2", "city": "city 2", "price": 0.5})
+        self.assertEqual({**found, "price": float(found["price"])},
+                         {"id": 2, "name": "name 2", "city": "city 2", "price": 0.5})
         self.run_program("rollback", "--run", self.run_id(), "--confirm", "--quiet")
         self.assertEqual(self.documents("things"), {"2": {"id": 2, "name": "theirs", "mine": "kept"}})
 
@@ -344,12 +398,15 @@ tables:
 
 
 def signature(method, target, headers, body, secret):
-    """What AWS's documentation says that the Authorization header is (Signature Version 4), by code of the test's own."""
+    """
+    What AWS's documentation says that the Authorization header is (Signature Version 4), by code of the test's own.
+    """
     scope = headers["Authorization"].partition("Credential=")[2].partition(",")[0].split("/", 1)[1]
     names = headers["Authorization"].partition("SignedHeaders=")[2].partition(",")[0]
     path, _, query = target.partition("?")
     pairs = sorted(part if "=" in part else part + "=" for part in query.split("&")) if query else []
-    canonical = "\n".join([method, urllib.parse.quote(path, safe="/~"), "&".join(pairs), *("%s:%s" % (name, " ".join(headers[name].split())) for name in names.split(";")),
+    canonical = "\n".join([method, urllib.parse.quote(path, safe="/~"), "&".join(pairs),
+                           *("%s:%s" % (name, " ".join(headers[name].split())) for name in names.split(";")),
                            "", names, hashlib.sha256(body).hexdigest()])
     key = ("AWS4" + secret).encode()
     for part in scope.split("/"):
@@ -359,8 +416,10 @@ def signature(method, target, headers, body, secret):
 
 
 class Gate:
-    """Stands before a server, and asks `judge(method, target, headers, body)` about each request: None lets it pass, else it is the status and the answer; a
-    function is called with the server's answer. A real server without the plugins of the vendors asks nobody who he is, and does not throttle when it is told to."""
+    """Stands before a server, and asks `judge(method, target, headers, body)` about each request: None lets it pass,
+    else it is the status and the answer; a
+    function is called with the server's answer. A real server without the plugins of the vendors asks nobody who he is,
+    and does not throttle when it is told to."""
 
     def __init__(self, port, judge, certificate=None):
         gate = self
@@ -371,7 +430,8 @@ class Gate:
             def handle_one(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 said = judge(self.command, self.path, self.headers, body)
-                status, answer = said if isinstance(said, tuple) else gate.forward(self.command, self.path, self.headers, body)
+                status, answer = said if isinstance(said, tuple) else gate.forward(self.command, self.path,
+                    self.headers, body)
                 answer = said(answer) if callable(said) else answer
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -397,7 +457,8 @@ class Gate:
 
     def forward(self, method, target, headers, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.server_port, timeout=60)
-        connection.request(method, target, body, {"Content-Type": headers["Content-Type"]} if headers["Content-Type"] else {})
+        connection.request(method, target, body, {"Content-Type": headers["Content-Type"]} if headers["Content-Type"]
+                           else {})
         answer = connection.getresponse()
         found = answer.status, answer.read()
         connection.close()
@@ -414,7 +475,8 @@ class Gate:
 
 class Gates(SearchCase):
     def refuse_unless(self, wanted):
-        denied = json.dumps({"error": {"type": "security_exception", "reason": "no permission"}, "status": 401}).encode()
+        denied = json.dumps({"error": {"type": "security_exception", "reason": "no permission"},
+                             "status": 401}).encode()
         return lambda _method, _target, headers, _body: None if headers["Authorization"] == wanted else (401, denied)
 
     def at(self, gate, user="", options=""):
@@ -422,12 +484,16 @@ class Gates(SearchCase):
 
     def test_basic_and_api_key(self):
         self.many(20)
-        for user, options, wanted in (("me:s3cret-word@", "", "Basic " + base64.b64encode(b"me:s3cret-word").decode()), ("", "?api_key=a2V5OnNlY3JldA%3D%3D", "ApiKey a2V5OnNlY3JldA==")):
+        for user, options, wanted in (("me:s3cret-word@", "", "Basic " + base64.b64encode(b"me:s3cret-word").decode()),
+                                      ("", "?api_key=a2V5OnNlY3JldA%3D%3D", "ApiKey a2V5OnNlY3JldA==")):
             with self.subTest(wanted.split()[0]), Gate(self.server.port, self.refuse_unless(wanted)) as gate:
                 self.prefix = self.server.database()
-                self.run_program("migrate", "source.db", self.at(gate, user, options), "--state", wanted.split()[0], "--quiet")
+                self.run_program("migrate", "source.db", self.at(gate, user, options), "--state", wanted.split()[0],
+                                 "--quiet")
                 self.assert_things(20)
-                wrong = self.run_program("migrate", "source.db", self.at(gate, user.replace("word", "else"), options.replace("a2V5", "b2V5")), "--state", "wrong", code=2)
+                wrong = self.run_program("migrate", "source.db",
+                                         self.at(gate, user.replace("word", "else"), options.replace("a2V5", "b2V5")),
+                                         "--state", "wrong", code=2)
                 self.assertIn("[credentials]", wrong.err)
                 self.assertNotIn("s3cret-else", wrong.err)
 
@@ -438,11 +504,15 @@ class Gates(SearchCase):
 
         def judge(method, target, headers, body):
             scope, wanted = signature(method, target, headers, body, "a-secret/of+mine")
-            if not scope.endswith("/eu-central-1/es/aws4_request") or headers["Authorization"].rpartition("Signature=")[2] != wanted:
+            if not scope.endswith("/eu-central-1/es/aws4_request") or headers["Authorization"].rpartition("Signature=")[
+                2] != wanted:
                 faults.append((method, target))
         with Gate(self.server.port, judge) as gate:
-            keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "a-secret/of+mine", "AWS_EC2_METADATA_DISABLED": "true"}
-            result = support.transhume("migrate", "source.db", self.at(gate, options="?aws=es&region=eu-central-1&tls=no"), "--quiet", cwd=self.folder, env=keys)
+            keys = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "a-secret/of+mine",
+                    "AWS_EC2_METADATA_DISABLED": "true"}
+            result = support.transhume("migrate", "source.db",
+                                       self.at(gate, options="?aws=es&region=eu-central-1&tls=no"), "--quiet",
+                                       cwd=self.folder, env=keys)
             self.assert_code(result, 0)
         self.assertEqual(faults, [])
         self.assert_things(20)
@@ -450,15 +520,20 @@ class Gates(SearchCase):
     def test_tls(self):
         self.many(20)
         key, certificate = self.path("key.pem"), self.path("root.pem")
-        subprocess.run(["openssl", "req", "-new", "-x509", "-days", "30", "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        subprocess.run(["openssl", "req", "-new", "-x509", "-days", "30", "-nodes", "-subj", "/CN=localhost", "-addext",
+                        "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
                        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
         with Gate(self.server.port, lambda *_: None, certificate=(certificate, key)) as gate:
-            self.run_program("migrate", "source.db", self.at(gate, options="?tls=yes&ca_file=" + certificate), "--quiet")
+            self.run_program("migrate", "source.db", self.at(gate, options="?tls=yes&ca_file=" + certificate),
+                             "--quiet")
             self.assert_things(20)
-            self.assertIn("[tls]", self.run_program("migrate", "source.db", self.at(gate, options="?tls=yes"), "--state", "other", code=3).err)
+            self.assertIn("[tls]", self.run_program("migrate", "source.db", self.at(gate, options="?tls=yes"),
+                                                    "--state", "other", code=3).err)
 
     def test_throttled(self):
-        """429 for whole requests, and for single documents of one that else succeeds: all are written in the end, once."""
+        """
+        429 for whole requests, and for single documents of one that else succeeds: all are written in the end, once.
+        """
         self.many(3000)
         draw, counts = random.Random(support.SEED), {"whole": 0, "some": 0}
         busy = {"type": "rejected_execution_exception", "reason": "rejected execution of coordinating operation"}
@@ -488,11 +563,16 @@ class Gates(SearchCase):
 
 
     def test_short_of_memory(self):
-        """Breakers of the server refuse requests of every kind, and records of a _bulk: nothing is lost there, in a validation, back by points and by scrolls, in a repair, or taken back."""
+        """
+        Breakers of the server refuse requests of every kind, and records of a _bulk: nothing is lost there, in a
+        validation, back by points and by scrolls, in a repair, or taken back.
+        """
         self.many(600)
         draw, scrolls, refused = random.Random(support.SEED), [], collections.Counter()
-        short = {"type": "circuit_breaking_exception", "bytes_wanted": 499607122, "bytes_limit": 493030604, "durability": "TRANSIENT",
-                 "reason": "[parent] Data too large, data for [<http_request>] would be [499607122/476.4mb], which is larger than the limit of [493030604/470.1mb]"}
+        short = {"type": "circuit_breaking_exception", "bytes_wanted": 499607122, "bytes_limit": 493030604,
+                 "durability": "TRANSIENT",
+                 "reason": "[parent] Data too large, data for [<http_request>] would be [499607122/476.4mb], "
+                           "which is larger than the limit of [493030604/470.1mb]"}
 
         def some(answer):
             found = json.loads(answer)
@@ -502,7 +582,8 @@ class Gates(SearchCase):
             return json.dumps(found).encode()
 
         def judge(method, target, _headers, body):
-            kind = "%s %s" % (method, next((word for word in ("_bulk", "_mget", "scroll", "_search", "_doc", "_count", "_create") if word in target), "other"))
+            kind = "%s %s" % (method, next((word for word in ("_bulk", "_mget", "scroll", "_search", "_doc", "_count",
+                                                              "_create") if word in target), "other"))
             if draw.random() < 0.1:
                 refused[kind] += 1
                 return 429, json.dumps({"error": {"root_cause": [short], **short}, "status": 429}).encode()
@@ -510,18 +591,22 @@ class Gates(SearchCase):
             if "_bulk" in target and (draw.random() < 0.1 or deletes and not refused["deletes"]):
                 refused["deletes" if deletes else "items"] += 1
                 return some
-            return (lambda answer: answer.replace(b'"distribution" : "opensearch",', b"").replace(b'"number" : "2.', b'"number" : "8.')) if target == "/" and scrolls else None
+            return (lambda answer: answer.replace(b'"distribution" : "opensearch",', b"").replace(b'"number" : "2.',
+                b'"number" : "8.')) if target == "/" and scrolls else None
         with Gate(self.server.port, judge) as gate:
             self.run_program("migrate", "source.db", self.at(gate), "--chunk-rows", "100", "--quiet")
             self.assert_things(600)
             for number in range(601, 640):
-                self.server.ask("PUT", "/%sthings/_doc/%d" % (self.prefix, number), {"id": number, "name": "more", "city": None, "price": 1})
+                self.server.ask("PUT", "/%sthings/_doc/%d" % (self.prefix, number),
+                                {"id": number, "name": "more", "city": None, "price": 1})
             self.run_program("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", "--quiet")
             self.assert_things(600)
             for state in ("points", "scrolls"):
-                self.run_program("migrate", self.at(gate), state + ".db", "--state", state, "--chunk-rows", "100", "--quiet")
+                self.run_program("migrate", self.at(gate), state + ".db", "--state", state, "--chunk-rows", "100",
+                                 "--quiet")
                 with sqlite3.connect(self.path(state + ".db")) as db:
-                    self.assertEqual(db.execute("SELECT count(*), count(DISTINCT id), sum(id) FROM things").fetchall(), [(600, 600, 180300)])
+                    self.assertEqual(db.execute("SELECT count(*), count(DISTINCT id), sum(id) FROM things").fetchall(),
+                                     [(600, 600, 180300)])
                 scrolls.append(state)
             self.run_program("rollback", "--run", self.run_id(), "--confirm", "--quiet")  # of the repair
         self.assertEqual(len(self.documents("things")), 639)
@@ -546,7 +631,8 @@ class Refusals(SearchCase):
     def test_names_that_no_index_can_have(self):
         self.many(1)
         for prefix in ("a*b-", "a%2Cb-", "%C3%84-", "a%23-"):
-            self.assertIn("the prefix: names of indexes", self.run_program("migrate", "source.db", self.server.uri(prefix), code=2).err)
+            self.assertIn("the prefix: names of indexes", self.run_program("migrate", "source.db",
+                                                                           self.server.uri(prefix), code=2).err)
         support.make_sqlite(self.path("capital.db"), "CREATE TABLE \"\u00c4rzte\" (id INTEGER PRIMARY KEY)")
         result = support.transhume("check", "capital.db", self.uri(), cwd=self.folder)
         self.assertNotEqual(result.code, 0)
@@ -556,7 +642,9 @@ class Refusals(SearchCase):
         """The alias hides the document of its index, and it is seen all the same."""
         self.many(5)
         self.seed("other")
-        self.server.ask("POST", "/_aliases", {"actions": [{"add": {"index": self.prefix + "other", "alias": self.prefix + "things", "filter": {"term": {"id": 9}}}}]})
+        self.server.ask("POST", "/_aliases", {"actions": [{"add": {"index": self.prefix + "other",
+                                                                   "alias": self.prefix + "things",
+                                                                   "filter": {"term": {"id": 9}}}}]})
         self.assertIn("target-not-empty", self.run_program("migrate", "source.db", self.uri(), code=5).err)
         self.assertEqual(self.documents("other"), self.theirs)
 
@@ -566,7 +654,8 @@ class Refusals(SearchCase):
             self.assertIn("serverless", self.run_program("migrate", *arguments, code=2).err)
 
     def test_upsert_of_objects(self):
-        self.server.ask("PUT", "/%sthings" % self.prefix, {"mappings": {"properties": {"id": {"type": "long"}, "more": {"type": "object", "enabled": False}}}})
+        self.server.ask("PUT", "/%sthings" % self.prefix, {"mappings": {"properties": {"id": {"type": "long"},
+            "more": {"type": "object", "enabled": False}}}})
         self.write("more.jsonl", '{"id": 1, "more": {"a": 1.50}}\n')
         self.write("plan.yaml", """transhume: 1
 source: "jsonl:more.jsonl"
@@ -580,20 +669,28 @@ tables:
         self.assertIn("merges objects", result.out + result.err)
 
     def test_empty_id(self):
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE ids (_id TEXT PRIMARY KEY NOT NULL, n INTEGER); INSERT INTO ids VALUES ('', 1), ('%', 2)")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE ids (_id TEXT PRIMARY KEY NOT NULL, n INTEGER); INSERT INTO ids VALUES ('', "
+                            "1), ('%', 2)")
         self.run_program("migrate", "source.db", self.uri(), code=1)
         self.assertEqual(self.documents("ids"), {"%": {"n": 2}})
         self.assertEqual([reject["code"] for reject in self.rejects()], ["key-null"])
 
     def test_rollback_meets_a_routing(self):
-        """What is emptied has a document with a routing of its own: it is deleted too, and nothing is repeated for ever."""
+        """
+        What is emptied has a document with a routing of its own: it is deleted too, and nothing is repeated for ever.
+        """
         self.many(5)
-        self.server.ask("PUT", "/%sthings" % self.prefix, {"settings": {"number_of_shards": 5}, "mappings": {"properties": {
-            "id": {"type": "long"}, "name": {"type": "text"}, "city": {"type": "keyword"}, "price": {"type": "double"}}}})
+        self.server.ask("PUT", "/%sthings" % self.prefix, {"settings": {"number_of_shards": 5},
+                                                           "mappings": {"properties": {
+                                                               "id": {"type": "long"}, "name": {"type": "text"},
+                                                               "city": {"type": "keyword"},
+                                                               "price": {"type": "double"}}}})
         self.run_program("migrate", "source.db", self.uri(), "--quiet")
         for key, routing in zip("123", "abc"):
             self.server.ask("DELETE", "/%sthings/_doc/%s" % (self.prefix, key))
-            self.server.ask("PUT", "/%sthings/_doc/%s?routing=%s&refresh=true" % (self.prefix, key, routing), {"id": int(key)})
+            self.server.ask("PUT", "/%sthings/_doc/%s?routing=%s&refresh=true" % (self.prefix, key, routing),
+                            {"id": int(key)})
         self.run_program("rollback", "--run", self.run_id(), "--confirm", "--quiet")
         self.assertEqual(self.documents("things"), {})
 
@@ -605,11 +702,14 @@ tables:
         self.assertEqual(sqlite3.connect(self.path("out.db")).execute("SELECT id FROM hidden").fetchall(), [(2,)])
         self.seed("shut")
         self.server.ask("POST", "/%sshut/_close" % self.prefix)
-        self.assertRegex(self.run_program("migrate", self.uri(), "more.db", "--state", "more", code=2).err, "shut.*closed")
+        self.assertRegex(self.run_program("migrate", self.uri(), "more.db", "--state", "more", code=2).err,
+                         "shut.*closed")
         self.server.ask("DELETE", "/%sshut" % self.prefix)
-        self.server.ask("PUT", "/_index_template/%s" % self.prefix, {"index_patterns": [self.prefix + "stream*"], "data_stream": {}, "priority": 900})
+        self.server.ask("PUT", "/_index_template/%s" % self.prefix,
+                        {"index_patterns": [self.prefix + "stream*"], "data_stream": {}, "priority": 900})
         self.server.ask("PUT", "/_data_stream/%sstream" % self.prefix)
-        self.assertRegex(self.run_program("migrate", self.uri(), "most.db", "--state", "most", code=2).err, "stream.*data stream")
+        self.assertRegex(self.run_program("migrate", self.uri(), "most.db", "--state", "most", code=2).err,
+                         "stream.*data stream")
 
 
 class Long(bytes):
@@ -626,16 +726,21 @@ class Answers(SearchCase):
         return "opensearch://127.0.0.1:%d/%s" % (gate.port, self.prefix)
 
     def test_items_that_fail(self):
-        """A shard that does not answer an _mget: its documents are asked for again, and none is taken for absent, so that a rollback gives theirs back."""
+        """
+        A shard that does not answer an _mget: its documents are asked for again, and none is taken for absent, so that
+        a rollback gives theirs back.
+        """
         self.many(5)
         self.server.ask("PUT", "/%sthings" % self.prefix, {"mappings": {"properties": {
-            "id": {"type": "long"}, "name": {"type": "text"}, "city": {"type": "keyword"}, "price": {"type": "double"}}}})
+            "id": {"type": "long"}, "name": {"type": "text"}, "city": {"type": "keyword"},
+            "price": {"type": "double"}}}})
         self.server.bulk(self.prefix + "things", {"2": {"id": 2, "name": "theirs"}})
         asked = []
 
         def fail(answer):
             fault = {"type": "no_shard_available_action_exception", "reason": "no shard"}
-            return json.dumps({"docs": [{"_index": item["_index"], "_id": item["_id"], "error": fault} for item in json.loads(answer)["docs"]]}).encode()
+            return json.dumps({"docs": [{"_index": item["_index"], "_id": item["_id"], "error": fault}
+                                        for item in json.loads(answer)["docs"]]}).encode()
 
         def judge(_method, target, _headers, _body):
             if "_mget" not in target:
@@ -673,7 +778,8 @@ class Answers(SearchCase):
         sizes = []
 
         def judge(_method, _target, _headers, body):
-            size = json.loads(body).get("size") if body[:1] == b"{" and b'"size"' in body and b'"sort"' in body else None
+            size = json.loads(body).get("size") if body[
+                :1] == b"{" and b'"size"' in body and b'"sort"' in body else None
             if size is None:
                 return None
             sizes.append(size)
@@ -681,22 +787,28 @@ class Answers(SearchCase):
         with Gate(self.server.port, judge) as gate:
             self.run_program("migrate", self.at(gate), "out.db", "--state", "out", "--quiet")
         self.assertIn(1, sizes)
-        self.assertEqual(sqlite3.connect(self.path("out.db")).execute("SELECT count(*), sum(id) FROM things").fetchall(), [(60, 1830)])
+        self.assertEqual(sqlite3.connect(self.path("out.db")).execute(
+            "SELECT count(*), sum(id) FROM things").fetchall(), [(60, 1830)])
 
     def test_elasticsearch_is_scrolled(self):
-        """What says that it is an Elasticsearch is asked for no points in time, whose slices are of one copy of a shard."""
+        """
+        What says that it is an Elasticsearch is asked for no points in time, whose slices are of one copy of a shard.
+        """
         self.many(3000)
         self.run_program("migrate", "source.db", self.uri("?shards=2"), "--quiet")
         targets = []
 
         def judge(_method, target, _headers, body):
             targets.append((target, body))
-            return (lambda answer: answer.replace(b'"distribution" : "opensearch",', b"").replace(b'"number" : "2.', b'"number" : "8.')) if target == "/" else None
+            return (lambda answer: answer.replace(b'"distribution" : "opensearch",', b"").replace(b'"number" : "2.',
+                b'"number" : "8.')) if target == "/" else None
         with Gate(self.server.port, judge) as gate:
             self.run_program("migrate", self.at(gate), "out.db", "--state", "out", "--chunk-rows", "500", "--quiet")
         self.assertEqual([target for target, _ in targets if "point_in_time" in target or "_pit" in target], [])
         self.assertTrue(any("scroll=" in target and b'"slice"' in body for target, body in targets))
-        self.assertEqual(sqlite3.connect(self.path("out.db")).execute("SELECT count(*), count(DISTINCT id), sum(id) FROM things").fetchall(), [(3000, 3000, 4501500)])
+        self.assertEqual(sqlite3.connect(self.path("out.db")).execute("SELECT count(*), count(DISTINCT id), "
+                                                                      "sum(id) FROM things").fetchall(),
+                         [(3000, 3000, 4501500)])
 
 
 class Shop(SearchCase):
@@ -715,18 +827,29 @@ class Shop(SearchCase):
         for customer in db.execute("SELECT * FROM Customer"):
             own = list(db.execute("SELECT * FROM Invoice WHERE CustomerId = ?", (customer["CustomerId"],)))
             found = customers[str(customer["CustomerId"])]
-            self.assertEqual((found["Email"], found["Orders"], found["Spent"]), (customer["Email"], len(own), sum((Decimal(repr(order["Total"])) for order in own), Decimal(0))))
-        lines = list(db.execute("SELECT i.CustomerId, l.*, t.Name FROM InvoiceLine l JOIN Invoice i USING (InvoiceId) JOIN Track t USING (TrackId)"))
+            self.assertEqual((found["Email"], found["Orders"], found["Spent"]),
+                             (customer["Email"], len(own), sum((Decimal(repr(order["Total"])) for order in own),
+                                                               Decimal(0))))
+        lines = list(db.execute("SELECT i.CustomerId, l.*, t.Name FROM InvoiceLine l JOIN Invoice i USING (InvoiceId) "
+                                "JOIN Track t USING (TrackId)"))
         self.assertEqual(sum(len(order["Lines"]) for order in orders.values()), len(lines))
         for line in lines:
-            found = {each["InvoiceLineId"]: each for each in orders["%d:%d" % (line["CustomerId"], line["InvoiceId"])]["Lines"]}[line["InvoiceLineId"]]
-            self.assertEqual((found["Track"], found["Quantity"], found["UnitPrice"]), (line["Name"], line["Quantity"], Decimal(repr(line["UnitPrice"]))))
-        for table, count in (("customer", "Customer"), ("order", "Invoice"), ("track", "Track"), ("playlist", "Playlist")):
+            found = {each["InvoiceLineId"]: each for each in orders["%d:%d" % (line["CustomerId"],
+                                                                               line["InvoiceId"])]["Lines"]}[
+                                                                                   line["InvoiceLineId"]]
+            self.assertEqual((found["Track"], found["Quantity"], found["UnitPrice"]),
+                             (line["Name"], line["Quantity"], Decimal(repr(line["UnitPrice"]))))
+        for table, count in (("customer", "Customer"), ("order", "Invoice"), ("track", "Track"),
+                             ("playlist", "Playlist")):
             self.assertEqual(len(self.documents(table)), db.execute("SELECT count(*) FROM " + count).fetchone()[0])
-        artist = db.execute("SELECT ar.Name FROM Track t JOIN Album a USING (AlbumId) JOIN Artist ar USING (ArtistId) WHERE TrackId = 7").fetchone()[0]
+        artist = db.execute("SELECT ar.Name FROM Track t JOIN Album a USING (AlbumId) JOIN Artist ar USING (ArtistId) "
+                            "WHERE TrackId = 7").fetchone()[0]
         self.assertEqual(tracks["7"]["Artist"], artist)
-        nested = {"query": {"nested": {"path": "Lines", "query": {"term": {"Lines.InvoiceLineId": lines[5]["InvoiceLineId"]}}}}}
-        self.assertEqual([hit["_id"] for hit in self.server.ask("POST", "/%sorder/_search" % self.prefix, nested)["hits"]["hits"]], ["%d:%d" % (lines[5]["CustomerId"], lines[5]["InvoiceId"])])
+        nested = {"query": {"nested": {"path": "Lines",
+                                       "query": {"term": {"Lines.InvoiceLineId": lines[5]["InvoiceLineId"]}}}}}
+        self.assertEqual([hit["_id"] for hit in self.server.ask("POST", "/%sorder/_search" % self.prefix,
+                                                                nested)["hits"]["hits"]],
+                         ["%d:%d" % (lines[5]["CustomerId"], lines[5]["InvoiceId"])])
         db.close()
 
 

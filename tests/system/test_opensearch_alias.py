@@ -1,4 +1,7 @@
-"""Aliases that are switched to the index of a run once it is counted, and what index templates bring, on a real OpenSearch."""
+"""
+Aliases that are switched to the index of a run once it is counted, and what index templates bring, on a real
+OpenSearch.
+"""
 import unittest
 
 import opensearch_server
@@ -19,7 +22,8 @@ class Aliases(SearchCase):
         """{index: what the alias is in it}"""
         alias = alias or self.live
         try:
-            return {index: found["aliases"][alias] for index, found in self.server.ask("GET", "/_alias/" + alias).items()}
+            return {index: found["aliases"][alias] for index, found in self.server.ask("GET",
+                "/_alias/" + alias).items()}
         except opensearch_server.Refused:
             return {}
 
@@ -34,7 +38,8 @@ class Aliases(SearchCase):
         self.make_old(filter={"term": {"city": "city 1"}}, is_write_index=True)
         before = self.stands_for()
         result = self.run_program("migrate", "source.db", self.at())
-        self.assertIn("alias %s: it stands for %s now, and not for %s, which stays" % (self.live, self.new, self.old), result.err)
+        self.assertIn("alias %s: it stands for %s now, and not for %s, which stays" % (self.live, self.new, self.old),
+                      result.err)
         self.assertEqual(self.stands_for(), {self.new: before[self.old]})
         self.assertEqual(self.server.documents(self.old), {"1": {"id": 1, "name": "old"}})
         self.run_program("validate", "--level", "full", "--quiet")
@@ -59,14 +64,18 @@ class Aliases(SearchCase):
                 self.prefix = self.server.database()
                 self.live, self.old, self.new = (self.prefix + name for name in ("live", "things-1", "v2-things"))
                 self.make_old()
-                support.kill_at(place, 1, "migrate", "source.db", self.at(), "--quiet", "--state", place, cwd=self.folder)
+                support.kill_at(place, 1, "migrate", "source.db", self.at(), "--quiet", "--state", place,
+                                cwd=self.folder)
                 self.assertEqual(list(self.stands_for()), [self.old if place.endswith("before_switch") else self.new])
                 self.run_program("resume", "--take-over", "--quiet", "--state", place)
                 self.assertEqual(list(self.stands_for()), [self.new])
                 for back in ("opensearch.before_switch_back", "opensearch.after_switch_back"):
-                    support.kill_at(back, 1, "rollback", "--run", self.run_id(place), "--confirm", "--quiet", "--state", place, cwd=self.folder)
-                    self.assertEqual(list(self.stands_for()), [self.old if back.startswith("opensearch.after") else self.new])
-                self.run_program("rollback", "--run", self.run_id(place), "--confirm", "--quiet", "--take-over", "--state", place)
+                    support.kill_at(back, 1, "rollback", "--run", self.run_id(place), "--confirm", "--quiet", "--state",
+                                    place, cwd=self.folder)
+                    self.assertEqual(list(self.stands_for()), [self.old if back.startswith("opensearch.after")
+                                                               else self.new])
+                self.run_program("rollback", "--run", self.run_id(place), "--confirm", "--quiet", "--take-over",
+                                 "--state", place)
                 self.assertEqual(list(self.stands_for()), [self.old])
                 self.assertNotIn("v2-things", self.indexes())
 
@@ -75,7 +84,9 @@ class Aliases(SearchCase):
         self.make_old()
         self.run_program("migrate", "source.db", self.at(), "--quiet")
         self.server.ask("PUT", "/%sthings-3" % self.prefix)
-        self.server.ask("POST", "/_aliases", {"actions": [{"remove": {"index": self.new, "alias": self.live}}, {"add": {"index": self.prefix + "things-3", "alias": self.live}}]})
+        self.server.ask("POST", "/_aliases", {"actions": [{"remove": {"index": self.new, "alias": self.live}},
+                                                          {"add": {"index": self.prefix + "things-3",
+                                                                   "alias": self.live}}]})
         self.run_program("rollback", "--run", self.run_id(), "--confirm", "--quiet")
         self.assertEqual(list(self.stands_for()), [self.prefix + "things-3"])
 
@@ -87,9 +98,13 @@ class Aliases(SearchCase):
         self.assertEqual(self.stands_for(), {})
 
     def test_what_is_refused(self):
-        """Before anything is written: an index that is called so, filters that differ, one alias for two tables, names that no alias has."""
+        """
+        Before anything is written: an index that is called so, filters that differ, one alias for two tables, names
+        that no alias has.
+        """
         self.server.ask("PUT", "/%staken" % self.prefix)
-        self.assertIn("an index itself is called so", self.run_program("migrate", "source.db", self.at("taken"), code=2).err)
+        self.assertIn("an index itself is called so", self.run_program("migrate", "source.db", self.at("taken"),
+                                                                       code=2).err)
         self.make_old()
         self.server.ask("PUT", "/%sthings-2" % self.prefix, {"aliases": {self.live: {"routing": "1"}}})
         self.assertIn("another filter or routing", self.run_program("migrate", "source.db", self.at(), code=2).err)
@@ -102,13 +117,16 @@ class Aliases(SearchCase):
 class Templates(SearchCase):
     def make(self, settings=None, mappings=None):
         name = self.prefix + "template"
-        self.server.ask("PUT", "/_index_template/" + name, {"index_patterns": [self.prefix + "th*"], "template": {"settings": settings or {}, "mappings": mappings or {}}})
+        self.server.ask("PUT", "/_index_template/" + name, {"index_patterns": [self.prefix + "th*"],
+                                                            "template": {"settings": settings or {},
+                                                                         "mappings": mappings or {}}})
         self.addCleanup(self.server.ask, "DELETE", "/_index_template/" + name)
         self.many(5)
 
     def test_one_that_keeps_no_documents(self):
         self.make(mappings={"_source": {"enabled": False}})
-        self.assertIn("by an index template of the server its mapping keeps no _source", self.run_program("migrate", "source.db", self.uri(), code=2).err)
+        self.assertIn("by an index template of the server its mapping keeps no _source",
+                      self.run_program("migrate", "source.db", self.uri(), code=2).err)
         self.assertEqual(self.indexes(), [])
 
     def test_one_with_a_pipeline(self):
@@ -123,7 +141,8 @@ class Templates(SearchCase):
     def test_an_old_one(self):
         """The old kind is not asked for, but seen in the index that was made: nothing is written into it."""
         name = self.prefix + "old"
-        self.server.ask("PUT", "/_template/" + name, {"index_patterns": [self.prefix + "th*"], "mappings": {"_source": {"excludes": ["name"]}}})
+        self.server.ask("PUT", "/_template/" + name, {"index_patterns": [self.prefix + "th*"],
+                                                      "mappings": {"_source": {"excludes": ["name"]}}})
         self.addCleanup(self.server.ask, "DELETE", "/_template/" + name)
         self.many(5)
         result = self.run_program("migrate", "source.db", self.uri(), code=3)

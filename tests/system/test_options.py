@@ -1,4 +1,5 @@
-"""Options that no other module has: each is given once, and what it says happens. And every option of the command line is named
+"""Options that no other module has: each is given once, and what it says happens. And every option of the command line
+is named
 in some test, since an option that nobody tries is one that may do anything.
 """
 import json
@@ -54,7 +55,8 @@ class SchemaOptions(support.TestCase):
         self.server.psql(self.database, "CREATE SCHEMA history")
         self.run_program("schema", "up", "-q", "--history-schema", "history", self.uri)
         self.assertEqual(self.server.psql(self.database, "SELECT DISTINCT table_schema FROM information_schema.tables "
-                                                         "WHERE table_name LIKE '\\_transhume\\_schema%'"), [["history"]])
+                                                         "WHERE table_name LIKE '\\_transhume\\_schema%'"),
+                         [["history"]])
         self.assertEqual(self.states("--history-schema", "history"), ["applied"])
         self.assertEqual(self.states(), ["pending"])
 
@@ -78,7 +80,8 @@ class SchemaOptions(support.TestCase):
         other = self.server.database()
         self.server.psql(self.database, "CREATE TABLE t(id int PRIMARY KEY, v int)")
         self.server.psql(other, "CREATE TABLE t(id int PRIMARY KEY, v int); CREATE INDEX by_v ON t(v)")
-        self.assertIn("CREATE INDEX CONCURRENTLY", self.run_program("schema", "diff", self.uri, self.server.uri(other)).out)
+        self.assertIn("CREATE INDEX CONCURRENTLY", self.run_program("schema", "diff", self.uri,
+                                                                    self.server.uri(other)).out)
         told = self.run_program("schema", "diff", "--blocking", self.uri, self.server.uri(other)).out
         self.assertIn("CREATE INDEX", told)
         self.assertNotIn("CONCURRENTLY", told)
@@ -88,7 +91,8 @@ class Pace(support.TestCase):
     def test_batches_that_leave_room(self):
         """So many times as long as each took nothing is done."""
         support.make_sqlite(self.path("a.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);"
-                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) INSERT INTO t SELECT i, i FROM n")
+                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) INSERT "
+                            "INTO t SELECT i, i FROM n")
         self.write("001_c.change.yaml", "operations:\n- alter_column: {table: t, column: v, type: INTEGER}\n")
         took = []
         for nice in ("0", "30"):
@@ -103,10 +107,13 @@ class Designer(support.TestCase):
     def test_bytes_weigh_more(self):
         """The same design costs more where what it stores twice is weighed."""
         support.musicshop(self.path("shop.db"))
-        self.write("q.sql", "SELECT i.InvoiceId, c.LastName FROM Invoice i JOIN Customer c ON c.CustomerId = i.CustomerId WHERE i.CustomerId = ?;\n")
+        self.write("q.sql",
+                   "SELECT i.InvoiceId, c.LastName FROM Invoice i JOIN Customer c ON c.CustomerId = i.CustomerId WHERE "
+                   "i.CustomerId = ?;\n")
         costs = []
         for options in ((), ("--minimize-duplication",)):
-            told = self.run_program("analyze", "shop.db", "--queries", "q.sql", "--out", "out%d" % len(costs), *options).out
+            told = self.run_program("analyze", "shop.db", "--queries", "q.sql", "--out", "out%d" % len(costs),
+                                    *options).out
             costs.append(float(re.search(r"^ +cost +([0-9.]+)$", told, re.MULTILINE).group(1)))
         self.assertGreater(costs[1], costs[0])
 

@@ -1,4 +1,6 @@
-"""--broken-references reject: what a foreign key finds no partner for is in the rejects, and the key is as good as made."""
+"""
+--broken-references reject: what a foreign key finds no partner for is in the rejects, and the key is as good as made.
+"""
 import json
 import os
 import random
@@ -15,7 +17,8 @@ import mysql
 import postgres
 import support
 
-# Chains, a circle of two tables, keys to one's own table, a key of two columns, NULLs that need no partner. SQLite checks none of it.
+# Chains, a circle of two tables, keys to one's own table, a key of two columns, NULLs that need no partner. SQLite
+# checks none of it.
 SCRIPT = """
 CREATE TABLE parent(id INTEGER PRIMARY KEY, a INTEGER, b TEXT, UNIQUE (a, b));
 CREATE TABLE child(id INTEGER PRIMARY KEY, parent_id INTEGER REFERENCES parent(id) ON DELETE CASCADE, note TEXT);
@@ -34,9 +37,11 @@ INSERT INTO hen VALUES (1, 1), (2, 2), (3, 3), (4, NULL);
 INSERT INTO egg VALUES (1, 1, 1), (2, 2, 66), (3, 3, NULL), (4, 2, 1);
 INSERT INTO pair VALUES (1, 1, 'x'), (2, 1, 'y'), (3, 7, NULL), (4, 2, 'it''s "y"'), (5, 3, 'it''s');
 """
-KEYS = [("child", ("parent_id",), "parent", ("id",)), ("grand", ("child_id",), "child", ("id",)), ("great", ("grand_id",), "grand", ("id",)),
+KEYS = [("child", ("parent_id",), "parent", ("id",)), ("grand", ("child_id",), "child", ("id",)),
+        ("great", ("grand_id",), "grand", ("id",)),
         ("great", ("other",), "parent", ("id",)), ("node", ("up",), "node", ("id",)), ("hen", ("egg",), "egg", ("id",)),
-        ("egg", ("hen",), "hen", ("id",)), ("egg", ("parent_id",), "parent", ("id",)), ("pair", ("a", "b"), "parent", ("a", "b"))]
+        ("egg", ("hen",), "hen", ("id",)), ("egg", ("parent_id",), "parent", ("id",)),
+        ("pair", ("a", "b"), "parent", ("a", "b"))]
 TABLES = ("parent", "child", "grand", "great", "node", "hen", "egg", "pair")
 PLAN = """
 transhume: 1
@@ -122,7 +127,10 @@ class Cases:
         self.assertEqual(self.tables(target), [])
 
     def assert_theirs_stay(self, target):
-        """Somebody's row in `theirs` refers to child 11, which has no partner: nothing goes, or changes, until they have taken it away."""
+        """
+        Somebody's row in `theirs` refers to child 11, which has no partner: nothing goes, or changes, until they have
+        taken it away.
+        """
         self.assertEqual(self.ask(target, "SELECT child_id FROM theirs"), [["11"]])
         self.assertEqual(len(self.ask(target, "SELECT id FROM child")), 5)
         self.ask(target, "DROP TABLE theirs")
@@ -152,7 +160,8 @@ class Cases:
         points = self.FAILPOINTS + ("engine.before_settle", "engine.after_settle", "engine.before_completed")
         kills = [(random.Random(support.SEED).choice(points), 1)]
         if support.SOAK:
-            _, counts = support.count_failpoints("migrate", *REJECT, "--state", "counted", self.source, self.target(), cwd=self.folder)
+            _, counts = support.count_failpoints("migrate", *REJECT, "--state", "counted", self.source, self.target(),
+                                                 cwd=self.folder)
             kills = [(point, occurrence) for point in points for occurrence in sorted({1, counts[point]})]
         for point, occurrence in kills:
             with self.subTest(point, occurrence=occurrence):
@@ -168,7 +177,8 @@ class Cases:
     def test_taken_back_once_records_are_out(self):
         """They are neither in the table nor counted as rejected by then."""
         target = self.target()
-        self.assertEqual(support.kill_at(self.FAILPOINTS[-1], 1, "migrate", *REJECT, self.source, target, cwd=self.folder).code, -9)
+        self.assertEqual(support.kill_at(self.FAILPOINTS[-1], 1, "migrate", *REJECT, self.source, target,
+                                         cwd=self.folder).code, -9)
         self.take_back(target)
 
     def assert_not_taken_back(self, run, state, target, change, undo, words):
@@ -182,14 +192,18 @@ class Cases:
         insert, delete = "INSERT INTO %s", "DELETE FROM %s WHERE id = 98"
         for point in sampled(self.id(), ["engine.before_after_load", self.FAILPOINTS[-1]]):
             target, state = self.target(), "state-" + point
-            self.assertEqual(support.kill_at(point, 1, "migrate", "--no-express", *REJECT, "--state", state, self.source, target, cwd=self.folder).code, -9)
+            self.assertEqual(support.kill_at(point, 1, "migrate", "--no-express", *REJECT, "--state", state,
+                                             self.source, target, cwd=self.folder).code, -9)
             with open(self.path(state, "state.json"), encoding="utf-8") as file:
                 run = json.load(file)["run"]
             with self.subTest(point):
                 values = "UPDATE child SET note = '%s' WHERE id = 10"
-                self.assert_not_taken_back(run, state, target, values % "theirs", values % "ok", "not all with the contents that it wrote")
-                self.assert_not_taken_back(run, state, target, insert % "child VALUES (98, 1, 'theirs')", delete % "child", "child: it was changed since")
-                self.assert_not_taken_back(run, state, target, insert % "parent VALUES (98, 98, 'theirs')", delete % "parent", "parent: it was changed since")
+                self.assert_not_taken_back(run, state, target, values % "theirs", values % "ok",
+                                           "not all with the contents that it wrote")
+                self.assert_not_taken_back(run, state, target, insert % "child VALUES (98, 1, 'theirs')",
+                                           delete % "child", "child: it was changed since")
+                self.assert_not_taken_back(run, state, target, insert % "parent VALUES (98, 98, 'theirs')",
+                                           delete % "parent", "parent: it was changed since")
                 self.take_back(target, state)
 
     def test_records_of_others_are_not_the_runs_to_reject(self):
@@ -198,7 +212,8 @@ class Cases:
             with self.subTest(count):
                 target, state = self.target(), "state-%d" % count
                 arguments = ("--state", state, self.source, target)
-                self.assertEqual(support.kill_at("engine.before_after_load", 1, "migrate", *REJECT, *arguments, cwd=self.folder).code, -9)
+                self.assertEqual(support.kill_at("engine.before_after_load", 1, "migrate", *REJECT, *arguments,
+                                                 cwd=self.folder).code, -9)
                 for number in range(count):
                     self.ask(target, "INSERT INTO child VALUES (%d, 78, 'theirs')" % (90 + number))
                 refused = self.run_program("resume", *arguments, code=3)
@@ -231,9 +246,13 @@ class Cases:
         self.assertEqual([reject["key"]["id"] for reject in self.rejects()], [13])
 
     def test_many_and_a_long_chain_up_to_a_bound(self):
-        """Told once a key, however many rounds it takes; too many of them end the run, which goes on once more are allowed."""
+        """
+        Told once a key, however many rounds it takes; too many of them end the run, which goes on once more are
+        allowed.
+        """
         count = 100000 if support.SOAK else 5000
-        support.make_sqlite(self.source, "WITH RECURSIVE c(i) AS (SELECT 101 UNION ALL SELECT i + 1 FROM c WHERE i < 150) "
+        support.make_sqlite(self.source,
+                            "WITH RECURSIVE c(i) AS (SELECT 101 UNION ALL SELECT i + 1 FROM c WHERE i < 150) "
                             "INSERT INTO node SELECT i, i - 1 FROM c;"
                             "WITH RECURSIVE c(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
                             "INSERT INTO child SELECT i, i, printf('%%0100d', i) FROM c;" % (99 + count))
@@ -262,7 +281,9 @@ class Servers(Cases):
         return target
 
     def move_between(self, source, check):
-        """As the express lane has it and without it; `check` looks at the target, whose rejects are under that state."""
+        """
+        As the express lane has it and without it; `check` looks at the target, whose rejects are under that state.
+        """
         for options in sampled(self.id(), [(), ("--no-express",)]):
             with self.subTest(options):
                 target, state = self.target(), "state%d" % len(options)
@@ -275,7 +296,8 @@ class Servers(Cases):
 
 
 class Postgres(Servers, support.TestCase):
-    FAILPOINTS = ("postgres.before_reference", "postgres.before_validation", "postgres.before_taking", "postgres.before_orphans", "postgres.after_orphans")
+    FAILPOINTS = ("postgres.before_reference", "postgres.before_validation", "postgres.before_taking",
+                  "postgres.before_orphans", "postgres.after_orphans")
 
     @classmethod
     def setUpClass(cls):
@@ -285,15 +307,19 @@ class Postgres(Servers, support.TestCase):
         return self.server.psql(target.rsplit("/", 1)[1], sql)
 
     def tables(self, target):
-        return self.ask(target, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+        return self.ask(target,
+                        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
 
     def has_all_keys(self, target):
-        found = self.ask(target, "SELECT conrelid::regclass, convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1")
+        found = self.ask(target,
+                         "SELECT conrelid::regclass, convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1")
         self.assertEqual(sorted(row[0] for row in found), sorted(key[0] for key in KEYS))
         self.assertEqual({row[1] for row in found}, {"t"})
 
     def test_keys_that_the_source_did_not_check(self):
-        """Between servers: NOT VALID there, and one of MATCH FULL; a partitioned table has its key at once or not at all."""
+        """
+        Between servers: NOT VALID there, and one of MATCH FULL; a partitioned table has its key at once or not at all.
+        """
         source = self.server.database()
         self.server.psql(source, """
             CREATE TABLE p (id int PRIMARY KEY, a int, b int, UNIQUE (a, b)); INSERT INTO p VALUES (1, 1, 1), (2, 2, 2);
@@ -312,9 +338,12 @@ class Postgres(Servers, support.TestCase):
 
         def check(target, state):
             for table, expected in (("p", [1, 2]), ("c", [1, 4, 5]), ("d", [1, 3]), ("m", [1, 2, 11])):
-                self.assertEqual([int(row[0]) for row in self.ask(target, "SELECT id FROM %s ORDER BY 1" % table)], expected)
-            keys = "SELECT conname, conrelid::regclass, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1, 2"
-            self.assertEqual(self.ask(target, keys), [row[:2] + [row[2].replace(" NOT VALID", ""), "t"] for row in self.server.psql(source, keys)])
+                self.assertEqual([int(row[0]) for row in self.ask(target, "SELECT id FROM %s ORDER BY 1" % table)],
+                                 expected)
+            keys = ("SELECT conname, conrelid::regclass, pg_get_constraintdef(oid), "
+                    "convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1, 2")
+            self.assertEqual(self.ask(target, keys), [row[:2] + [row[2].replace(" NOT VALID", ""), "t"]
+                                                      for row in self.server.psql(source, keys)])
             self.assertEqual(sorted((reject["table"], reject["key"]["id"]) for reject in self.rejects(state)),
                              [("c", 2), ("c", 3), ("d", 2), ("m", 3), ("m", 12)])
 
@@ -329,8 +358,11 @@ class Postgres(Servers, support.TestCase):
             ALTER TABLE c ADD FOREIGN KEY (k) REFERENCES p NOT VALID; ALTER TABLE c ADD FOREIGN KEY (a, b) REFERENCES p (a, b) NOT VALID;""")
         self.run_program("migrate", *REJECT, self.server.uri(source), self.server.uri(target), code=1)
         self.assertEqual(self.server.psql(target, 'SELECT "ID", id FROM c'), [["1", "2"]])
-        self.assertEqual(sorted((reject["key"]["ID"], reject["key"]["id"]) for reject in self.rejects()), [(3, 4), (5, 6)])
-        self.assertEqual(self.server.psql(target, "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated"), [["2"]])
+        self.assertEqual(sorted((reject["key"]["ID"], reject["key"]["id"]) for reject in self.rejects()),
+                         [(3, 4), (5, 6)])
+        self.assertEqual(self.server.psql(target,
+                                          "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated"),
+                         [["2"]])
 
     def test_what_others_keys_would_change(self):
         target = self.interrupted_by_others("postgres.before_validation:stop:1", """
@@ -353,11 +385,15 @@ class Mysql(Servers, support.TestCase):
         return self.ask(target, "SHOW TABLES")
 
     def has_all_keys(self, target):
-        found = self.ask(target, "SELECT table_name FROM information_schema.referential_constraints WHERE constraint_schema = DATABASE()")
+        found = self.ask(target,
+                         "SELECT table_name FROM information_schema.referential_constraints WHERE constraint_schema = "
+                         "DATABASE()")
         self.assertEqual(sorted(row[0] for row in found), sorted(key[0] for key in KEYS))
 
     def test_between_servers(self):
-        """Keys of bytes and of texts whose case does not count, a table without a key, generated columns, default actions."""
+        """
+        Keys of bytes and of texts whose case does not count, a table without a key, generated columns, default actions.
+        """
         source = self.server.database()
         self.server.ask(source, """
             CREATE TABLE p (id binary(4) PRIMARY KEY, word varchar(20) COLLATE utf8mb4_general_ci UNIQUE) CHARSET utf8mb4; INSERT INTO p VALUES (x'01020304', 'One'), (x'ff000000', 'Two');
@@ -369,7 +405,8 @@ class Mysql(Servers, support.TestCase):
 
         def check(target, state):
             self.assertEqual(self.ask(target, "SELECT n FROM c ORDER BY n"), [["1.50"], ["4.00"]])
-            self.assertEqual(sorted(reject["reason"].split(" has ")[1] for reject in self.rejects(state)), ["id = 0xFFFEFDFC", "id = 0xFFFEFDFC", "word = three"])
+            self.assertEqual(sorted(reject["reason"].split(" has ")[1] for reject in self.rejects(state)),
+                             ["id = 0xFFFEFDFC", "id = 0xFFFEFDFC", "word = three"])
             self.assertEqual(sorted(set(self.rejects(state)[0]["record"])), ["at", "n", "p_id", "word"])
 
         self.move_between(source, check)
@@ -392,13 +429,16 @@ class Sqlite(Cases, support.TestCase):
 
     def setUp(self):
         super().setUp()
-        support.make_sqlite(self.source, "CREATE TABLE told(id); CREATE TRIGGER child_gone AFTER DELETE ON child BEGIN INSERT INTO told VALUES (OLD.id); END;")
+        support.make_sqlite(self.source,
+                            "CREATE TABLE told(id); CREATE TRIGGER child_gone AFTER DELETE ON child BEGIN INSERT INTO "
+                            "told VALUES (OLD.id); END;")
 
     def target(self):
         return self.path("target-%d.db" % len(os.listdir(self.folder)))
 
     def ask(self, target, sql):
-        done = subprocess.run(["sqlite3", "-separator", "|", target, sql], check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(["sqlite3", "-separator", "|", target, sql], check=True, stdout=subprocess.PIPE,
+                              text=True)
         return [line.split("|") for line in done.stdout.splitlines()]
 
     def tables(self, target):
@@ -409,7 +449,10 @@ class Sqlite(Cases, support.TestCase):
         self.assertEqual(self.ask(target, "SELECT * FROM told"), [])
 
     def test_what_is_equal_the_partners_column_says(self):
-        """Affinity and collation are its; a key that can't be checked takes nothing out, nor does one to a table that is not there."""
+        """
+        Affinity and collation are its; a key that can't be checked takes nothing out, nor does one to a table that is
+        not there.
+        """
         source = support.make_sqlite(self.path("odd.db"), """
             CREATE TABLE t(k TEXT PRIMARY KEY COLLATE NOCASE); INSERT INTO t VALUES ('01'), ('a'), ('2');
             CREATE TABLE n(k INTEGER, v TEXT, UNIQUE (v)); INSERT INTO n VALUES (1, 'x');
@@ -419,19 +462,26 @@ class Sqlite(Cases, support.TestCase):
             CREATE TABLE keyless(k REFERENCES t(k), g AS (k || k)); INSERT INTO keyless VALUES ('c'), ('c'), ('a'), (NULL);
             CREATE TABLE bad(id INTEGER PRIMARY KEY, k REFERENCES n(k)); INSERT INTO bad VALUES (1, 5);
             CREATE TABLE lost(id INTEGER PRIMARY KEY, k REFERENCES nowhere(k)); INSERT INTO lost VALUES (1, 5);""")
-        checked = [table for table in ("c", "w", "keyless") for _ in self.ask(source, "PRAGMA foreign_key_check(%s)" % table)]
+        checked = [table for table in ("c", "w", "keyless") for _ in self.ask(source,
+                                                                              "PRAGMA foreign_key_check(%s)" % table)]
         target = self.target()
         result = self.run_program("migrate", "--json", "--no-express", *REJECT, source, target, code=1)
         self.assertEqual(sorted(reject["table"] for reject in self.rejects()), sorted(checked))
         for table, expected in (("c", "2 3 4"), ("w", "a"), ("keyless", "a "), ("bad", "1"), ("lost", "1")):
-            self.assertEqual(" ".join(row[0] for row in self.ask(target, "SELECT * FROM %s ORDER BY 1 DESC" % table if table == "keyless" else "SELECT * FROM %s" % table)),
+            self.assertEqual(" ".join(row[0] for row in self.ask(target,
+                                                                 "SELECT * FROM %s ORDER BY 1 DESC" % table
+                                                                 if table == "keyless"
+                                                                 else "SELECT * FROM %s" % table)),
                              expected)
         self.assert_valid(source, target)
         self.run_program("rollback", "--run", json.loads(result.out)["run"], "--confirm")
         self.assertEqual(self.tables(target), [])
 
     def test_beside_a_key_that_cannot_be_checked(self):
-        """SQLite checks none of such a table's keys: those that can be are asked all the same, in it and what refers to it."""
+        """
+        SQLite checks none of such a table's keys: those that can be are asked all the same, in it and what refers to
+        it.
+        """
         source = support.make_sqlite(self.path("odd.db"), """
             CREATE TABLE p(id INTEGER PRIMARY KEY, a, b, UNIQUE (a, b)); INSERT INTO p VALUES (1, 1, 2);
             CREATE TABLE n(k INTEGER, part UNIQUE); CREATE UNIQUE INDEX some ON n(k) WHERE k > 10; INSERT INTO n VALUES (1, 1);
@@ -442,12 +492,15 @@ class Sqlite(Cases, support.TestCase):
         self.run_program("migrate", "--no-express", *REJECT, source, target, code=1)
         for table in ("c", "d"):
             self.assertEqual(self.ask(target, "SELECT id FROM %s" % table), [["1"], ["3"]])
-        self.assertEqual(sorted((reject["table"], reject["key"]["id"]) for reject in self.rejects()), [("c", 2), ("c", 4), ("d", 2), ("d", 4)])
+        self.assertEqual(sorted((reject["table"], reject["key"]["id"]) for reject in self.rejects()),
+                         [("c", 2), ("c", 4), ("d", 2), ("d", 4)])
         self.run_program("validate", "--level", "full", source, target, code=1)
 
     def test_rows_of_others_that_refer_to_one_that_would_go(self):
         target = self.target()
-        self.ask(target, "CREATE TABLE theirs(id INTEGER PRIMARY KEY, child_id REFERENCES child ON DELETE CASCADE); INSERT INTO theirs VALUES (1, 11)")
+        self.ask(target,
+                 "CREATE TABLE theirs(id INTEGER PRIMARY KEY, child_id REFERENCES child ON DELETE CASCADE); "
+                 "INSERT INTO theirs VALUES (1, 11)")
         result = self.run_program("migrate", *REJECT, self.source, target, code=3)
         self.assertIn("a foreign key of theirs", result.err)
         self.assert_theirs_stay(target)
@@ -464,19 +517,24 @@ class Refused(support.TestCase):
 
 class Counted(support.TestCase):
     """How many foreign keys SQLite's tables do not obey, and that one which can't be checked hides none."""
-    SOURCE = ("CREATE TABLE p (id INTEGER PRIMARY KEY, t TEXT); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER, t TEXT); "
-              "INSERT INTO p VALUES (1, 'a'), (2, 'a'); INSERT INTO c VALUES (1, 1, 'a'), (2, 9, 'a'), (3, 9, 'b'), (4, 9, 'c')")
-    PLAN = ("transhume: 1\nsource: sqlite:s.db\ntarget: sqlite:%d.db\ntables:\n  p: { key: [id], from: p, fields: { id: copy, t: copy } }\n"
+    SOURCE = ("CREATE TABLE p (id INTEGER PRIMARY KEY, t TEXT); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER, "
+              "t TEXT); "
+              "INSERT INTO p VALUES (1, 'a'), (2, 'a'); INSERT INTO c VALUES (1, 1, 'a'), (2, 9, 'a'), (3, 9, 'b'), "
+              "(4, 9, 'c')")
+    PLAN = ("transhume: 1\nsource: sqlite:s.db\ntarget: sqlite:%d.db\ntables:\n  p: { key: [id], from: p, "
+            "fields: { id: copy, t: copy } }\n"
             "  c: { key: [id], references: { %s }, from: c, fields: { id: copy, p: copy, t: copy } }\n")
 
     def test_keys_of_a_plan(self):
         support.make_sqlite(self.path("s.db"), self.SOURCE)
-        for number, (references, broken) in enumerate((("p: p.id", 1), ("p: nosuch.id, t: p.id", 2), ("p: p.id, t: p.t", 1), ("id: p.t, t: p.t", 0))):
+        for number, (references, broken) in enumerate((("p: p.id", 1), ("p: nosuch.id, t: p.id", 2),
+                                                       ("p: p.id, t: p.t", 1), ("id: p.t, t: p.t", 0))):
             with self.subTest(references):
                 plan = self.write("%d.yaml" % number, self.PLAN % (number, references))
                 told = self.run_program("migrate", "--plan", plan, "--state", "s%d" % number, code=1 if broken else 0)
                 if broken:
-                    self.assertIn("%d foreign key%s missing or broken" % (broken, " is" if broken == 1 else "s are"), told.err)
+                    self.assertIn("%d foreign key%s missing or broken" % (broken, " is" if broken == 1 else "s are"),
+                                  told.err)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Packages, as on a new machine: the .deb installed, used and purged, the release and the image started, in bare systems of Debian."""
+"""
+Packages, as on a new machine: the .deb installed, used and purged, the release and the image started, in bare systems
+of Debian.
+"""
 import glob
 import json
 import os
@@ -56,7 +59,8 @@ class Packages(unittest.TestCase):
         self.assertEqual(len(source["Track"]), 3500)
         version = json.loads(self.system.output(program, "version", "--json"))
         modules = {connector["name"] for connector in version["connectors"] if connector["module"]}
-        built = {os.path.basename(path)[:-3] for path in glob.glob(os.path.join(support.BUILD, "*.so"))} - {"libtranshume", "toy"}
+        built = {os.path.basename(path)[:-3] for path in glob.glob(os.path.join(support.BUILD,
+                                                                                "*.so"))} - {"libtranshume", "toy"}
         self.assertEqual(modules, built)
         self.assertLessEqual({"postgres", "mysql", "mongodb"}, modules)
 
@@ -68,7 +72,8 @@ class Packages(unittest.TestCase):
         seconds = time.monotonic() - begun
         own = {name.strip().lstrip("/") for name in self.system.output("dpkg", "-L", "transhume").splitlines()}
         for name in ("usr/share/man/man1/transhume.1.gz", "usr/share/bash-completion/completions/transhume",
-                     "usr/share/zsh/vendor-completions/_transhume", "usr/share/fish/vendor_completions.d/transhume.fish",
+                     "usr/share/zsh/vendor-completions/_transhume",
+                     "usr/share/fish/vendor_completions.d/transhume.fish",
                      "usr/share/doc/transhume/README.md", "usr/share/doc/transhume/copyright"):
             self.assertIn(name, own)
         self.assertIn("Apache License 2.0", self.read("usr/share/doc/transhume/copyright"))
@@ -89,7 +94,9 @@ class Packages(unittest.TestCase):
         [name] = os.listdir(self.inside("opt"))
         place = "/opt/" + name
         self.copies("tmp/release", place + "/bin/transhume", place + "/bin/musicshop")
-        loaded = self.system.output("sh", "-c", "for f in bin/* lib/transhume/*.so* lib/transhume/plugin/*; do LD_LIBRARY_PATH=lib/transhume ldd $f; done",
+        loaded = self.system.output("sh", "-c",
+                                    "for f in bin/* lib/transhume/*.so* lib/transhume/plugin/*; "
+                                    "do LD_LIBRARY_PATH=lib/transhume ldd $f; done",
                                     folder=place)
         self.assertNotIn("not found", loaded)
         terms = self.read(os.path.join("opt", name, "licenses/README"))
@@ -111,9 +118,12 @@ class NewerPackages(Packages):
         place = super().release_starts()
         with mariadb.Server() as server:
             name = server.database()
-            server.ask("", "INSTALL SONAME 'auth_ed25519'; CREATE USER e@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('x y'); "
+            server.ask("",
+                       "INSTALL SONAME 'auth_ed25519'; CREATE USER e@'127.0.0.1' IDENTIFIED VIA ed25519 USING "
+                       "PASSWORD('x y'); "
                            "GRANT ALL ON *.* TO e@'127.0.0.1'")
-            self.system.output(place + "/bin/transhume", "migrate", "shop.db", server.uri(name).replace("root@", "e:x%20y@"), "--state", "network",
+            self.system.output(place + "/bin/transhume", "migrate", "shop.db",
+                               server.uri(name).replace("root@", "e:x%20y@"), "--state", "network",
                                folder="/tmp/release")
             self.assertEqual(server.ask(name, "SELECT count(*) FROM Track"), [["3500"]])
         return place
@@ -138,7 +148,8 @@ class Image(unittest.TestCase):
         output(*run, "/usr/bin/musicshop", "shop.db")
         output(*run, "/usr/bin/transhume", "migrate", "shop.db", "copy.db")
         self.assertEqual(rows(folder + "/data/copy.db"), rows(folder + "/data/shop.db"))
-        self.assertEqual({(os.stat(path).st_uid, os.stat(path).st_gid) for path in (folder + "/data/copy.db", folder + "/data/.transhume")}, {(user, group)})
+        self.assertEqual({(os.stat(path).st_uid, os.stat(path).st_gid)
+                          for path in (folder + "/data/copy.db", folder + "/data/.transhume")}, {(user, group)})
         modules = json.loads(output(*run, "/usr/bin/transhume", "version", "--json"))["connectors"]
         self.assertIn({"name": "postgres", "module": True}, modules)
         output(*buildah, "rm", container)
@@ -161,20 +172,23 @@ class Wheel(unittest.TestCase):
         self.assertEqual(copied.strip(), "15861")
         self.assertEqual(rows(folder + "/copy.db"), rows(folder + "/shop.db"))
         version = json.loads(output(folder + "/venv/bin/transhume", "version", "--json", env=environment))
-        self.assertLessEqual({"postgres", "mysql", "mongodb"}, {one["name"] for one in version["connectors"] if one["module"]})
+        self.assertLessEqual({"postgres", "mysql", "mongodb"},
+                             {one["name"] for one in version["connectors"] if one["module"]})
 
 
 class Scripts(support.TestCase):
     def test_a_folder_without_a_build_is_refused(self):
         for script in ("deb", "release", "image", "wheel"):
-            done = package_support.call(os.path.join(support.ROOT, "tools", "package", script), self.folder, self.path("out"))
+            done = package_support.call(os.path.join(support.ROOT, "tools", "package", script), self.folder,
+                                        self.path("out"))
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertIn("transhume is not there: build it first", done.stderr)
 
     def test_without_parquet_or_arrow_only_where_asked_for(self):
         shutil.copy(os.path.join(support.BUILD, "transhume"), self.path("transhume"))
         for script in ("deb", "release", "image", "wheel"):
-            done = package_support.call(os.path.join(support.ROOT, "tools", "package", script), self.folder, self.path("out"))
+            done = package_support.call(os.path.join(support.ROOT, "tools", "package", script), self.folder,
+                                        self.path("out"))
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertIn("WITHOUT=parquet makes a package without it", done.stderr)
 

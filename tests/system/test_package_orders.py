@@ -37,9 +37,11 @@ class Orders(unittest.TestCase):
             self.in_shell("cd /tmp && rm -rf i && mkdir i && cd i && /usr/local/bin/musicshop shop.db && "
                           "/usr/local/bin/transhume migrate shop.db copy.db")
         elif command == "wheel":
-            self.in_shell("python3 -m venv /tmp/venv && /tmp/venv/bin/pip install --quiet --no-index dist/*.whl && /tmp/venv/bin/transhume version")
+            self.in_shell("python3 -m venv /tmp/venv && /tmp/venv/bin/pip install --quiet --no-index dist/*.whl && "
+                          "/tmp/venv/bin/transhume version")
         elif command == "release":
-            self.in_shell("rm -rf /tmp/r && mkdir /tmp/r && tar -x -C /tmp/r -f dist/*.tar.gz && /tmp/r/*/bin/transhume connectors parquet")
+            self.in_shell("rm -rf /tmp/r && mkdir /tmp/r && tar -x -C /tmp/r -f dist/*.tar.gz && "
+                          "/tmp/r/*/bin/transhume connectors parquet")
         elif command == "deb":
             self.in_shell("dpkg-deb -c dist/transhume_*.deb | grep -q 'usr/lib/transhume/arrow.so'")
         else:

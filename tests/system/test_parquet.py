@@ -15,7 +15,8 @@ import unittest
 
 import parquet_by_hand as by_hand
 import support
-from columnar_case import CASTS, ROWS, TABLES, TYPED, TYPED_SCRIPT, ColumnarCase, found_value, is_built, make, seen_by_others, told_value
+from columnar_case import (CASTS, ROWS, TABLES, TYPED, TYPED_SCRIPT, ColumnarCase, found_value, is_built, make,
+                           seen_by_others, told_value)
 from test_limits import BOUND_KIB, LimitsTestCase
 
 
@@ -35,7 +36,8 @@ class BothWays(ParquetCase):
         make(self.path("a.db"))
         for codec in ("zstd", "snappy", "gzip", "lz4", "brotli", "none"):
             with self.subTest(codec=codec):
-                self.run_program("migrate", "--state", "s" + codec, "--chunk-rows", "70", "a.db", "parquet:%s?compression=%s" % (codec, codec))
+                self.run_program("migrate", "--state", "s" + codec, "--chunk-rows", "70", "a.db",
+                                 "parquet:%s?compression=%s" % (codec, codec))
                 self.run_program("migrate", "--state", "b" + codec, "parquet:" + codec, codec + ".db")
                 for table in TABLES:
                     self.assertEqual(self.rows(codec + ".db", table), self.rows("a.db", table))
@@ -51,7 +53,8 @@ class BothWays(ParquetCase):
             self.assertEqual(found, expected, reader)
         said = self.hands("schema", paths[0])
         self.assertEqual(said["types"], {
-            "id": "int64 not null", "i": "int64", "t": "string", "b": "binary", "n": "decimal128(10, 2)", "wide": "decimal128(30, 4)",
+            "id": "int64 not null", "i": "int64", "t": "string", "b": "binary", "n": "decimal128(10, 2)",
+            "wide": "decimal128(30, 4)",
             "r": "double", "note": "string"})
         self.assertEqual(said["compression"], "ZSTD")
         self.assertGreater(said["row_groups"], 1)
@@ -66,7 +69,9 @@ class BothWays(ParquetCase):
         db.close()
 
     def test_typed_columns(self):
-        """Kinds that SQLite lacks: as others see them, and back the same, by the definition also those that are texts."""
+        """
+        Kinds that SQLite lacks: as others see them, and back the same, by the definition also those that are texts.
+        """
         support.make_sqlite(self.path("a.db"), TYPED_SCRIPT)
         self.write("transhume.yaml", CASTS % "parquet:out")
         self.run_program("migrate")
@@ -74,12 +79,16 @@ class BothWays(ParquetCase):
             self.assertEqual(self.hands(reader, *self.files("out", "typed")), TYPED, reader)
         self.run_program("migrate", "--state", "s2", "parquet:out", "jsonl:j")
         one, two, _ = self.records("typed")
-        self.assertEqual((str(one["n"]), str(one["free"]), one["l"], one["big"]), ("1.500", "1.500", [1, "a"], 2**64 - 1))
-        self.assertEqual((str(two["n"]), two["i"], two["j"]), ("-12345678901234567890123456789012345.678", "PT0S", {"$json": "null"}))
+        self.assertEqual((str(one["n"]), str(one["free"]), one["l"], one["big"]),
+                         ("1.500", "1.500", [1, "a"], 2**64 - 1))
+        self.assertEqual((str(two["n"]), two["i"], two["j"]), ("-12345678901234567890123456789012345.678", "PT0S",
+                                                               {"$json": "null"}))
         with open(self.path("j", "_transhume", "tables", "typed.json"), encoding="utf-8") as file:
             types = {column["name"]: column["type"] for column in json.load(file)["columns"]}
-        self.assertEqual(types, {"id": "int64", "d": "date", "t": "time", "ts": "timestamp", "u": "uuid", "n": "decimal", "free": "decimal",
-                                 "f": "float32", "b": "bool", "j": "json", "l": "list", "i": "interval", "big": "uint64"})
+        self.assertEqual(types, {"id": "int64", "d": "date", "t": "time", "ts": "timestamp", "u": "uuid",
+                                 "n": "decimal", "free": "decimal",
+                                 "f": "float32", "b": "bool", "j": "json", "l": "list", "i": "interval",
+                                 "big": "uint64"})
         for unit, lost in (("millis", True), ("nanos", True), ("micros", False)):
             with self.subTest(unit=unit):
                 self.write("transhume.yaml", CASTS % "parquet:{0}?timestamps={0}".format(unit))
@@ -113,7 +122,8 @@ class Rejected(ParquetCase):
         self.run_program("migrate", "a.db", "parquet:out", code=1)
         rows = self.hands("arrow", *self.files("out", "v"))
         self.assertEqual([row["id"][1] for row in rows], ["1", "6"])
-        reasons = {reject["key"]["id"] if isinstance(reject["key"], dict) else reject["key"][0]: reject["reason"] for reject in self.rejects()}
+        reasons = {reject["key"]["id"] if isinstance(reject["key"], dict) else reject["key"][0]: reject["reason"]
+                   for reject in self.rejects()}
         self.assertEqual(set(reasons), {2, 3, 4, 5, 7, 8})
         for number, column in ((2, "n"), (3, "n"), (4, "n"), (5, "i"), (7, "i"), (8, "t")):
             self.assertIn("column %s: " % column, reasons[number])
@@ -136,7 +146,8 @@ tables: { v: { key: [id], from: v, fields: { id: copy, d: { column: d, cast: dat
 class OfOthers(ParquetCase):
     """Every type of pyarrow's, by each way that it writes them, against what pyarrow itself says that it wrote."""
 
-    WAYS = ("plain", "snappy", "gzip", "zstd", "lz4", "brotli", "pages_v2", "groups", "int96", "old", "small_decimals", "flat_lists", "delta")
+    WAYS = ("plain", "snappy", "gzip", "zstd", "lz4", "brotli", "pages_v2", "groups", "int96", "old", "small_decimals",
+            "flat_lists", "delta")
     def test_every_type_in_every_way(self):
         self.hands("make", "in")
         with open(self.path("in", "expected.json"), encoding="utf-8") as file:
@@ -153,7 +164,8 @@ class OfOthers(ParquetCase):
                     if way == "int96" and name == "tz_us":
                         expected = [instant and instant.removesuffix("Z") for instant in expected]  # INT96 has no zone
                     got = [found_value(record.get(name)) for record in records]
-                    different = [(record["id"], one, other) for record, one, other in zip(records, got, expected) if one != other]
+                    different = [(record["id"], one, other) for record, one, other in zip(records, got, expected)
+                                 if one != other]
                     self.assertEqual(different[:3], [], "%s of %s" % (name, way))
 
     def test_one_file_and_a_folder_of_files(self):
@@ -161,7 +173,8 @@ class OfOthers(ParquetCase):
         shutil.copy(self.path("in", "groups", "part-0.parquet"), self.path("one.parquet"))
         os.makedirs(self.path("spark", "t"))
         for number in range(3):
-            shutil.copy(self.path("in", "snappy", "part-0.parquet"), self.path("spark", "t", "part-%05d-1a2b.snappy.parquet" % number))
+            shutil.copy(self.path("in", "snappy", "part-0.parquet"),
+                        self.path("spark", "t", "part-%05d-1a2b.snappy.parquet" % number))
         for name in ("_SUCCESS", ".part-00000.crc"):
             self.write(os.path.join("spark", "t", name), "")
         self.run_program("migrate", "--state", "s1", "parquet:one.parquet", "jsonl:j")
@@ -170,8 +183,10 @@ class OfOthers(ParquetCase):
         self.assertEqual(len(self.records("t", "k")), 3000)
 
     def test_different_columns_and_types(self):
-        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'one');")
-        support.make_sqlite(self.path("b.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY, c REAL); INSERT INTO t VALUES (2, 0.5);")
+        support.make_sqlite(self.path("a.db"),
+                            "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'one');")
+        support.make_sqlite(self.path("b.db"),
+                            "CREATE TABLE t(a INTEGER PRIMARY KEY, c REAL); INSERT INTO t VALUES (2, 0.5);")
         support.make_sqlite(self.path("c.db"), "CREATE TABLE t(a TEXT PRIMARY KEY); INSERT INTO t VALUES ('x');")
         os.makedirs(self.path("all", "t"))
         for name in "abc":
@@ -201,13 +216,16 @@ class OfOthers(ParquetCase):
 class Broken(ParquetCase):
 
     def test_what_is_no_parquet_file(self):
-        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y');")
+        support.make_sqlite(self.path("a.db"),
+                            "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y');")
         self.run_program("migrate", "a.db", "parquet:out")
         with open(self.files("out", "t")[0], "rb") as file:
             good = file.read()
         os.makedirs(self.path("in", "t"))
-        for what, data in (("nothing", b""), ("text", b"id,name\n1,x\n" * 10), ("cut", good[:-20]), ("headless", b"XXXX" + good[4:]),
-                           ("encrypted", b"PARE" + good[4:-4] + b"PARE"), ("long footer", good[:-8] + b"\xff\xff\xff\x7f" + b"PAR1"),
+        for what, data in (("nothing", b""), ("text", b"id,name\n1,x\n" * 10), ("cut", good[:-20]),
+                           ("headless", b"XXXX" + good[4:]),
+                           ("encrypted", b"PARE" + good[4:-4] + b"PARE"),
+                           ("long footer", good[:-8] + b"\xff\xff\xff\x7f" + b"PAR1"),
                            ("magic alone", b"PAR1" + bytes(8) + b"PAR1")):
             with self.subTest(what=what):
                 with open(self.path("in", "t", "x.parquet"), "wb") as file:
@@ -234,7 +252,9 @@ class Broken(ParquetCase):
             self.read_or_refused("number %d" % number)
 
     def test_checksums_are_looked_at(self):
-        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'one'), (2, 'tw\u00fc'), (3, 'x');")
+        support.make_sqlite(self.path("a.db"),
+                            "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'one'), (2, "
+                            "'tw\u00fc'), (3, 'x');")
         self.run_program("migrate", "a.db", "parquet:in?compression=none")
         path, = self.files("in", "t")
         with open(path, "rb") as file:
@@ -307,7 +327,8 @@ tables: { t: { key: [a], from: t, fields: { "*": copy } } }
 """)
         self.run_program("migrate", "--chunk-rows", "20", code=1)
         rows = self.hands("arrow", *self.files("out", "t"))
-        self.assertEqual(sorted((int(row["a"][1]), row["b"][1]) for row in rows), [(number, "b%d" % number) for number in range(40)])
+        self.assertEqual(sorted((int(row["a"][1]), row["b"][1]) for row in rows),
+                         [(number, "b%d" % number) for number in range(40)])
         self.assertEqual(len(self.rejects()), 10)
 
     def test_a_second_run_is_refused(self):
@@ -331,12 +352,14 @@ class Bounds(LimitsTestCase, ParquetCase):
         self.assertEqual(sum(self.hands("schema", path)["rows"] for path in self.files("out", "t")), 50000)
 
     def test_a_row_group_larger_than_the_bound(self):
-        self.run_program("migrate", "--chunk-rows", "100000", "a.db", "parquet:out?row_group_bytes=1GiB&file_bytes=1GiB")
+        self.run_program("migrate", "--chunk-rows", "100000", "a.db",
+                         "parquet:out?row_group_bytes=1GiB&file_bytes=1GiB")
         path, = self.files("out", "t")
         said = self.hands("schema", path)
         self.assertEqual((said["row_groups"], said["rows"]), (1, 50000))
         self.measured("migrate", "--state", "s2", "parquet:out", "jsonl:j")
-        self.assertEqual(sum(1 for name in glob.glob(self.path("j", "t", "*.jsonl")) for _ in support.read_lines(name)), 50000)
+        self.assertEqual(sum(1 for name in glob.glob(self.path("j", "t", "*.jsonl")) for _ in support.read_lines(name)),
+                         50000)
 
 
 class Claims(LimitsTestCase, ParquetCase):
@@ -349,27 +372,44 @@ class Claims(LimitsTestCase, ParquetCase):
         Column, page = by_hand.Column, by_hand.page
         yield "a page of a thousand million nulls", [Column(by_hand.BYTE_ARRAY, [page(nulls, many)], many)], many
         yield "more numbers than bytes", [Column(by_hand.INT64, [page(bytes(80), many)], many, by_hand.REQUIRED)], many
-        yield "numbers as deltas", [Column(by_hand.INT32, [page(bytes(80), many, encoding=by_hand.DELTA_BINARY)], many, by_hand.REQUIRED)], many
-        yield "lengths as deltas", [Column(by_hand.BYTE_ARRAY, [page(bytes(80), many, encoding=by_hand.DELTA_LENGTH)], many, by_hand.REQUIRED)], many
-        yield "a dictionary that is none", [Column(by_hand.INT64, [page(b"\1\x02\0", 2, encoding=by_hand.RLE_DICTIONARY)], 2, by_hand.REQUIRED,
+        yield "numbers as deltas", [Column(by_hand.INT32, [page(bytes(80), many, encoding=by_hand.DELTA_BINARY)], many,
+                                           by_hand.REQUIRED)], many
+        yield "lengths as deltas", [Column(by_hand.BYTE_ARRAY, [page(bytes(80), many, encoding=by_hand.DELTA_LENGTH)],
+                                           many, by_hand.REQUIRED)], many
+        yield "a dictionary that is none", [Column(by_hand.INT64,
+                                                   [page(b"\1\x02\0", 2, encoding=by_hand.RLE_DICTIONARY)], 2,
+                                                   by_hand.REQUIRED,
                                                    dictionary=page(bytes(16), many, dictionary=True))], 2
-        yield "a dictionary of texts that is none", [Column(by_hand.BYTE_ARRAY, [page(b"\1\x02\0", 2, encoding=by_hand.RLE_DICTIONARY)], 2, by_hand.REQUIRED,
+        yield "a dictionary of texts that is none", [Column(by_hand.BYTE_ARRAY,
+                                                            [page(b"\1\x02\0", 2, encoding=by_hand.RLE_DICTIONARY)], 2,
+                                                            by_hand.REQUIRED,
                                                             dictionary=page(bytes(16), many, dictionary=True))], 2
-        yield "values of two GiB", [Column(by_hand.FIXED, [page(bytes(16), 1)], 1, by_hand.REQUIRED, width=2**31 - 1)], 1
-        yield "many columns of wide values", [Column(by_hand.FIXED, [page(bytes(16), 1)], 1, by_hand.REQUIRED, width=1 << 20, name="v%d" % at) for at in range(200)], 1
+        yield "values of two GiB", [Column(by_hand.FIXED, [page(bytes(16), 1)], 1, by_hand.REQUIRED,
+                                           width=2**31 - 1)], 1
+        yield "many columns of wide values", [Column(by_hand.FIXED, [page(bytes(16), 1)], 1, by_hand.REQUIRED,
+                                                     width=1 << 20, name="v%d" % at) for at in range(200)], 1
         for codec in (by_hand.SNAPPY, by_hand.GZIP, by_hand.ZSTD):
-            yield "a page unpacked, codec %d" % codec, [Column(by_hand.INT64, [page(b"", 2, claims=255 << 20, packed=bytes(90))], 2, by_hand.REQUIRED, codec=codec)], 2
-        yield "a page of two GiB unpacked", [Column(by_hand.INT64, [page(b"", 2, claims=2**31 - 1, packed=bytes(90))], 2, by_hand.REQUIRED, codec=by_hand.ZSTD)], 2
-        yield "a page longer than the file", [Column(by_hand.INT64, [page(bytes(16), 2, length=1 << 28)], 2, by_hand.REQUIRED)], 2
+            yield "a page unpacked, codec %d" % codec, [Column(by_hand.INT64,
+                                                               [page(b"", 2, claims=255 << 20, packed=bytes(90))], 2,
+                                                               by_hand.REQUIRED, codec=codec)], 2
+        yield "a page of two GiB unpacked", [Column(by_hand.INT64, [page(b"", 2, claims=2**31 - 1, packed=bytes(90))],
+                                                    2, by_hand.REQUIRED, codec=by_hand.ZSTD)], 2
+        yield "a page longer than the file", [Column(by_hand.INT64, [page(bytes(16), 2, length=1 << 28)], 2,
+                                                     by_hand.REQUIRED)], 2
 
     @staticmethod
     def bombs():
         """What is there, but from very few bytes."""
         Column, page, zeros, each = by_hand.Column, by_hand.page, bytes(240 << 20), 3 << 20
-        yield "a page that unpacks a thousandfold", [Column(by_hand.BYTE_ARRAY, [page(zeros, len(zeros) // 4, packed=gzip.compress(zeros, 1))], len(zeros) // 4,
+        yield "a page that unpacks a thousandfold", [Column(by_hand.BYTE_ARRAY,
+                                                            [page(zeros, len(zeros) // 4,
+                                                                  packed=gzip.compress(zeros, 1))], len(zeros) // 4,
                                                             by_hand.REQUIRED, codec=by_hand.GZIP)], len(zeros) // 4
-        lists = [by_hand.levels((first, 1), (1, each - 1)) + by_hand.levels((1, each)) + bytes(4 * each) for first in (0, 1)]
-        yield "a row of too many elements", [Column(by_hand.INT32, [page(data, each, packed=gzip.compress(data, 1)) for data in lists], 2 * each, by_hand.REPEATED,
+        lists = [by_hand.levels((first, 1), (1, each - 1)) + by_hand.levels((1, each)) + bytes(4 * each)
+                 for first in (0, 1)]
+        yield "a row of too many elements", [Column(by_hand.INT32,
+                                                    [page(data, each, packed=gzip.compress(data, 1)) for data in lists],
+                                                    2 * each, by_hand.REPEATED,
                                                     codec=by_hand.GZIP)], 1
 
     def refuse(self, cases, bound_kib):
@@ -377,7 +417,8 @@ class Claims(LimitsTestCase, ParquetCase):
         for number, (what, columns, rows) in enumerate(cases):
             with self.subTest(what=what):
                 by_hand.write(self.path("in", "t", "x.parquet"), columns, rows)
-                said = self.measured("migrate", "--state", "s%d" % number, "parquet:in", "jsonl:j%d" % number, code=3, bound_kib=bound_kib)
+                said = self.measured("migrate", "--state", "s%d" % number, "parquet:in", "jsonl:j%d" % number, code=3,
+                                     bound_kib=bound_kib)
                 errors = [line for line in said["err"].splitlines() if line.startswith("error:")]
                 self.assertEqual(len(errors), 1, said["err"])
                 self.assertIn("x.parquet", errors[0])
@@ -394,7 +435,8 @@ class Example(ParquetCase):
 
     def test_invoices_parquet(self):
         support.musicshop(self.path("shop.db"))
-        shutil.copy(os.path.join(support.ROOT, "examples", "invoices-parquet", "transhume.yaml"), self.path("transhume.yaml"))
+        shutil.copy(os.path.join(support.ROOT, "examples", "invoices-parquet", "transhume.yaml"),
+                    self.path("transhume.yaml"))
         self.run_program("check", "--sample", "1")
         self.run_program("migrate")
         self.run_program("validate", "--level", "full")
@@ -405,8 +447,10 @@ class Example(ParquetCase):
             FROM InvoiceLine l JOIN Invoice i USING (InvoiceId) JOIN Customer c USING (CustomerId) JOIN Track t USING (TrackId)
             LEFT JOIN Genre g USING (GenreId) LEFT JOIN Album a USING (AlbumId) LEFT JOIN Artist r USING (ArtistId) ORDER BY 1""").fetchall()
         db.close()
-        found = [tuple(value and value[1] for value in row.values()) for row in self.hands("duckdb", *self.files("lake", "sales"))]
-        self.assertEqual(sorted(found, key=lambda row: int(row[0])), [tuple(None if value is None else str(value) for value in row) for row in expected])
+        found = [tuple(value and value[1] for value in row.values())
+                 for row in self.hands("duckdb", *self.files("lake", "sales"))]
+        self.assertEqual(sorted(found, key=lambda row: int(row[0])),
+                         [tuple(None if value is None else str(value) for value in row) for row in expected])
 
 
 class Module(support.TestCase):
@@ -414,8 +458,10 @@ class Module(support.TestCase):
     def test_a_build_without_it_says_so(self):
         os.makedirs(self.path("bin"))
         shutil.copy(support.PROGRAM, self.path("bin", "transhume"))
-        for arguments, code in ((("migrate", "parquet:a", "jsonl:b"), 2), (("migrate", "arrow:a", "jsonl:b"), 2), (("connectors",), 0)):
-            done = subprocess.run([self.path("bin", "transhume"), *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+        for arguments, code in ((("migrate", "parquet:a", "jsonl:b"), 2), (("migrate", "arrow:a", "jsonl:b"), 2),
+                                (("connectors",), 0)):
+            done = subprocess.run([self.path("bin", "transhume"), *arguments], cwd=self.folder,
+                                  stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
             self.assertEqual(done.returncode, code)
             self.assertIn("tools/nanoarrow" if "arrow:a" in arguments else "tools/carquet", done.stdout.decode())

@@ -12,7 +12,8 @@ import support
 from runner import parts
 
 LEFT_OUT = parts.left_out(support.BUILD)
-COMMANDS = {"design": [["analyze", "a.sql"]], "evolve": [["schema", "status", "a.db"], ["change", "status", "a.db"], ["diff"]]}
+COMMANDS = {"design": [["analyze", "a.sql"]], "evolve": [["schema", "status", "a.db"], ["change", "status", "a.db"],
+                                                         ["diff"]]}
 
 
 def compiled(library):
@@ -31,7 +32,8 @@ class Parts(support.TestCase):
         made = {name: compiled("libtranshume%s.a" % name) for name in ("", "_design", "_evolve", "_cli")}
         self.assertTrue(all(made.values()))
         defined = {name: symbols(files, "--defined-only", "--extern-only") for name, files in made.items()}
-        for name, above in (("", ("_design", "_evolve", "_cli")), ("_design", ("_evolve", "_cli")), ("_evolve", ("_design", "_cli"))):
+        for name, above in (("", ("_design", "_evolve", "_cli")), ("_design", ("_evolve", "_cli")),
+                            ("_evolve", ("_design", "_cli"))):
             needed = symbols(made[name], "--undefined-only")
             for other in above:
                 self.assertEqual(needed & (defined[other] - defined[name]), set(), (name, other))
@@ -47,7 +49,8 @@ class Parts(support.TestCase):
         words = shlex.split(compile_main)
         words[words.index("-o") + 1], words[-1] = empty, source
         drop = {word: at for at, word in enumerate(words) if word in ("-MF", "-MQ")}
-        words = [word for at, word in enumerate(words) if at - 1 not in drop.values() and at not in drop.values() and word != "-MD"]
+        words = [word for at, word in enumerate(words) if at - 1 not in drop.values() and at not in drop.values()
+                 and word != "-MD"]
         subprocess.run(words, cwd=support.BUILD, check=True)
         others = [file for file in compiled("libtranshume_cli.a") if "src_cli_%s_" % part not in os.path.basename(file)]
         words = shlex.split(link)
@@ -64,13 +67,16 @@ class Parts(support.TestCase):
         for part, commands in COMMANDS.items():
             program = self.link(part)
             for command in commands:
-                done = subprocess.run([program, *command], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+                done = subprocess.run([program, *command], cwd=self.folder, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True, check=False)
                 self.assertEqual(done.returncode, 2, done)
                 self.assertIn("this program was built without it", done.stderr)
             for others in (commands for other, commands in COMMANDS.items() if other != part):
-                done = subprocess.run([program, *others[0]], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+                done = subprocess.run([program, *others[0]], cwd=self.folder, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True, check=False)
                 self.assertNotIn("built without", done.stderr)
-            listed = subprocess.run([program, "failpoints"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+            listed = subprocess.run([program, "failpoints"], stdout=subprocess.PIPE, text=True,
+                                    check=True).stdout.split()
             self.assertEqual("change.after_step" in listed, part != "evolve")
 
 

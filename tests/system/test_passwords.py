@@ -1,4 +1,7 @@
-"""A password in a URI is not kept: later commands have it from the environment, a file of the engine's own, a terminal, or the URI said again."""
+"""
+A password in a URI is not kept: later commands have it from the environment, a file of the engine's own, a terminal, or
+the URI said again.
+"""
 import os
 import sys
 
@@ -34,12 +37,14 @@ class Passwords:
         return self.run_id()
 
     def killed(self):
-        killed = support.kill_at("engine.after_commit", 2, "migrate", "--chunk-rows", "20", "shop.db", self.uri, cwd=self.folder, env=self.env)
+        killed = support.kill_at("engine.after_commit", 2, "migrate", "--chunk-rows", "20", "shop.db", self.uri,
+                                 cwd=self.folder, env=self.env)
         self.assert_code(killed, -9)
 
     def test_one_that_is_not_there_is_said_so(self):
         self.killed()
-        for command in (["validate"], ["resume"], ["rollback", "--run", self.run_id(), "--confirm"], ["finish", "--confirm"]):
+        for command in (["validate"], ["resume"], ["rollback", "--run", self.run_id(), "--confirm"],
+                        ["finish", "--confirm"]):
             with self.subTest(command=command):
                 said = self.say(*command, code=2).err
                 self.assertIn("[credentials]", said)
@@ -82,7 +87,8 @@ class Passwords:
 
     def test_in_the_plan(self):
         self.write("plan.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: %s\n" % self.uri)
-        killed = support.kill_at("engine.after_commit", 2, "migrate", "--chunk-rows", "20", "--plan", "plan.yaml", cwd=self.folder, env=self.env)
+        killed = support.kill_at("engine.after_commit", 2, "migrate", "--chunk-rows", "20", "--plan", "plan.yaml",
+                                 cwd=self.folder, env=self.env)
         self.assert_code(killed, -9)
         self.say("resume")
         self.say("validate", "--plan", "plan.yaml")
@@ -93,7 +99,8 @@ class Passwords:
         self.write("connections.yaml", "there: '%s'\n" % self.uri)
         os.chmod(self.path("connections.yaml"), 0o600)
         self.env["TRANSHUME_CONNECTIONS"] = "connections.yaml"
-        killed = support.kill_at("engine.after_commit", 2, "migrate", "--chunk-rows", "20", "shop.db", "@there", cwd=self.folder, env=self.env)
+        killed = support.kill_at("engine.after_commit", 2, "migrate", "--chunk-rows", "20", "shop.db", "@there",
+                                 cwd=self.folder, env=self.env)
         self.assert_code(killed, -9)
         self.say("resume")
         self.say("validate")
@@ -108,7 +115,8 @@ class Passwords:
     def test_on_a_terminal(self):
         """Asked once for each database, and not shown."""
         self.migrated()
-        terminal = test_cli.Terminal("validate", cwd=self.folder, env={**os.environ, **{k: v or "" for k, v in self.env.items()}})
+        terminal = test_cli.Terminal("validate", cwd=self.folder,
+                                     env={**os.environ, **{k: v or "" for k, v in self.env.items()}})
         terminal.read_until("Password for [^\\n]*: ")
         terminal.type(PASSWORD + "\n")
         self.assertEqual(terminal.finish(), 0, terminal.text)
@@ -120,7 +128,8 @@ class Passwords:
         self.migrated()
         for typed in ("wrong\n", "\n", "\x03", "half" + "\x03"):
             with self.subTest(typed=typed):
-                terminal = test_cli.Terminal("validate", cwd=self.folder, env={**os.environ, **{k: v or "" for k, v in self.env.items()}})
+                terminal = test_cli.Terminal("validate", cwd=self.folder,
+                                             env={**os.environ, **{k: v or "" for k, v in self.env.items()}})
                 terminal.read_until("Password for [^\\n]*: ")
                 terminal.type(typed)
                 self.assertEqual(terminal.finish(), 2, terminal.text)
@@ -129,7 +138,8 @@ class Passwords:
     def test_an_answer_that_is_too_long(self):
         """Is not cut to what may well be another one's."""
         self.migrated()
-        terminal = test_cli.Terminal("validate", cwd=self.folder, env={**os.environ, **{k: v or "" for k, v in self.env.items()}})
+        terminal = test_cli.Terminal("validate", cwd=self.folder,
+                                     env={**os.environ, **{k: v or "" for k, v in self.env.items()}})
         terminal.read_until("Password for [^\\n]*: ")
         terminal.type("x" * 2000 + "\n")
         self.assertEqual(terminal.finish(), 2, terminal.text)
@@ -144,7 +154,9 @@ class Mysql(Passwords, refusals.TestCase):
         cls.server = mariadb.for_class(cls)
 
     def let_in(self):
-        self.server.ask("", "CREATE OR REPLACE USER keeper@'127.0.0.1' IDENTIFIED BY '%s'; GRANT ALL ON *.* TO keeper@'127.0.0.1'" % PASSWORD)
+        self.server.ask("",
+                        "CREATE OR REPLACE USER keeper@'127.0.0.1' IDENTIFIED BY '%s'; "
+                        "GRANT ALL ON *.* TO keeper@'127.0.0.1'" % PASSWORD)
 
     def tables(self):
         return self.server.ask(self.name, "SHOW TABLES")
@@ -155,7 +167,9 @@ class Postgres(Passwords, refusals.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.server = postgres.for_class(cls, hba="host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+        cls.server = postgres.for_class(cls,
+                                        hba="host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 "
+                                            "scram-sha-256\n")
         cls.server.psql("postgres", "CREATE ROLE keeper LOGIN PASSWORD '%s'" % PASSWORD)
 
     def let_in(self):

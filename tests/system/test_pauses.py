@@ -56,7 +56,8 @@ class Pauses:
 
     def begun(self, *options, command="migrate", source=None):
         """Small batches, so that there is something to hold."""
-        process = support.start(command, source or self.server.uri(self.name), "sqlite:out.db", "--state", "s", "--jobs", "2",
+        process = support.start(command, source or self.server.uri(self.name), "sqlite:out.db", "--state", "s",
+                                "--jobs", "2",
                                 "--chunk-rows", "50", "--batch-rows", "10", *options, cwd=self.folder)
         self.addCleanup(process.kill)
         return process
@@ -168,12 +169,17 @@ class Target:
 
     def loading(self, uri=None, chunk_rows=1000, rows_per_second=60):
         """A run whose open transaction holds the lock of record 0."""
-        self.server.ask(self.name, "CREATE TABLE wide (id int PRIMARY KEY, v %s); INSERT INTO wide VALUES (0, 'before')" % self.TEXT)
-        support.make_sqlite(self.path("wide.db"), "CREATE TABLE wide (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE c(i) AS (SELECT 0 "
-                            "UNION ALL SELECT i + 1 FROM c WHERE i < %d) INSERT INTO wide SELECT i, substr(hex(zeroblob(%d)), 1, %d) FROM c"
+        self.server.ask(self.name, "CREATE TABLE wide (id int PRIMARY KEY, v %s); INSERT INTO wide VALUES (0, 'before')"
+                        % self.TEXT)
+        support.make_sqlite(self.path("wide.db"),
+                            "CREATE TABLE wide (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE c(i) AS (SELECT 0 "
+                            "UNION ALL SELECT i + 1 FROM c WHERE i < %d) INSERT INTO wide SELECT i, "
+                            "substr(hex(zeroblob(%d)), 1, %d) FROM c"
                             % (self.ROWS - 1, self.BYTES, self.BYTES))
-        process = support.start("migrate", "wide.db", uri or self.server.uri(self.name), "--state", "s", "--existing", "upsert", "--jobs", "1",
-                                "--chunk-rows", str(chunk_rows), "--batch-rows", "10", "--rows-per-second", str(rows_per_second), "--pause-statement", "1s", cwd=self.folder)
+        process = support.start("migrate", "wide.db", uri or self.server.uri(self.name), "--state", "s", "--existing",
+                                "upsert", "--jobs", "1",
+                                "--chunk-rows", str(chunk_rows), "--batch-rows", "10", "--rows-per-second",
+                                str(rows_per_second), "--pause-statement", "1s", cwd=self.folder)
         self.addCleanup(process.kill)
         self.wait_until("it writes", lambda: "copying" in self.log() or process.poll() is not None)
         self.wait_until("record 0 is locked", lambda: process.poll() is not None or self.server.ask(
@@ -202,7 +208,9 @@ class Target:
         self.busy(1)
         self.wait_until("it pauses", lambda: "pausing: target" in self.log() or process.poll() is not None)
         session.send("UPDATE wide SET v = 'theirs' WHERE id = 0")
-        self.wait_until("they get their lock", lambda: self.server.ask(self.name, "SELECT v FROM wide WHERE id = 0") == [["theirs"]])
+        self.wait_until("they get their lock", lambda: self.server.ask(self.name,
+                                                                       "SELECT v FROM wide WHERE id = 0")
+                        == [["theirs"]])
         self.assertIsNone(process.poll())
         self.assertNotIn("going on", self.log())
         self.stop_statements()
@@ -217,23 +225,28 @@ class Postgres(Pauses, Target, support.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.server = postgres.for_class(cls, settings={"wal_level": "replica", "max_wal_senders": "4", "hot_standby": "on"})
+        cls.server = postgres.for_class(cls, settings={"wal_level": "replica", "max_wal_senders": "4",
+                                                       "hot_standby": "on"})
 
     def session(self):
-        return subprocess.Popen([self.server._client("psql"), "-X", "-q", "-h", "127.0.0.1", "-p", str(self.server.port), "-U",
+        return subprocess.Popen([self.server._client("psql"), "-X", "-q", "-h", "127.0.0.1", "-p",
+                                 str(self.server.port), "-U",
                                  "postgres", "-d", self.name, "-c", "SELECT pg_sleep(600)"],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def running(self):
-        return int(self.server.ask("postgres", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' "
+        return int(self.server.ask("postgres",
+                                   "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' "
                                                "AND state = 'active'")[0][0])
 
     def stop_statements(self):
-        self.server.ask("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' "
+        self.server.ask("postgres",
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' "
                                     "AND pid <> pg_backend_pid()")
 
     def reader(self):
-        self.server.ask(self.name, "DROP ROLE IF EXISTS modest_%s; CREATE ROLE modest_%s LOGIN; GRANT SELECT ON t TO modest_%s"
+        self.server.ask(self.name,
+                        "DROP ROLE IF EXISTS modest_%s; CREATE ROLE modest_%s LOGIN; GRANT SELECT ON t TO modest_%s"
                         % ((self.name,) * 3))
         return self.server.uri(self.name).replace("postgres@", "modest_%s@" % self.name)
 
@@ -243,7 +256,8 @@ class Postgres(Pauses, Target, support.TestCase):
 
     def test_a_lock_on_the_source(self):
         """Nobody queues behind the reader for long; it is said what is in its way, and it tries again."""
-        holder = subprocess.Popen([self.server._client("psql"), "-X", "-q", "-h", "127.0.0.1", "-p", str(self.server.port), "-U",
+        holder = subprocess.Popen([self.server._client("psql"), "-X", "-q", "-h", "127.0.0.1", "-p",
+                                   str(self.server.port), "-U",
                                    "postgres", "-d", self.name, "-c", "BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; "
                                    "SELECT pg_sleep(600)"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL)
@@ -285,7 +299,8 @@ class Replica(postgres.Server):
         self.primary = primary
         self.programs = postgres.programs()
         postgres.DatabaseServer.__init__(self)
-        self.run(os.path.join(self.programs, "pg_basebackup"), "-D", self.data, "-h", "127.0.0.1", "-p", str(primary.port),
+        self.run(os.path.join(self.programs, "pg_basebackup"), "-D", self.data, "-h", "127.0.0.1", "-p",
+                 str(primary.port),
                  "-U", "postgres", "-R", "-X", "stream", "--no-sync", "-c", "fast")
         with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="utf-8") as file:
             file.write("unix_socket_directories = '%s'\nmax_standby_streaming_delay = -1\n" % self.folder)
@@ -336,14 +351,18 @@ class MariaDb(Pauses, Target, support.TestCase):
     def test_who_waited_for_us_until_now_is_no_cause(self):
         """The server lists statements and locks one after the other: in between the lock may have come."""
         with tcp_proxy.HoldingProxy(self.server.port, b"innodb_lock_waits") as proxy:
-            process = self.loading("mysql://root@127.0.0.1:%d/%s?sslmode=disable" % (proxy.port, self.name), chunk_rows=240, rows_per_second=30)
+            process = self.loading("mysql://root@127.0.0.1:%d/%s?sslmode=disable" % (proxy.port, self.name),
+                                   chunk_rows=240, rows_per_second=30)
             session = self.other()
             session.send("UPDATE wide SET v = 'theirs' WHERE id = 0")
             self.wait_until("it waits for longer than the mark", lambda: process.poll() is not None or self.server.ask(
-                "mysql", "SELECT 1 FROM information_schema.processlist WHERE time >= 2 AND info LIKE 'UPDATE wide%'") != [])
+                "mysql", "SELECT 1 FROM information_schema.processlist WHERE time >= 2 AND info LIKE 'UPDATE wide%'")
+                            != [])
             proxy.hold()
             self.wait_until("the list of locks is late", lambda: proxy.held.is_set() or process.poll() is not None)
-            self.wait_until("they have their lock", lambda: self.server.ask(self.name, "SELECT v FROM wide WHERE id = 0") == [["theirs"]])
+            self.wait_until("they have their lock", lambda: self.server.ask(self.name,
+                                                                            "SELECT v FROM wide WHERE id = 0")
+                            == [["theirs"]])
             self.assertTrue(proxy.held.is_set() and process.poll() is None, self.log())
             proxy.release()
             self.assert_code(support.finish(process), 0)
@@ -355,7 +374,8 @@ class MariaDb(Pauses, Target, support.TestCase):
                                    "INSERT INTO wide SELECT seq, REPEAT('v', 100000) FROM seq_1_to_300")
         target, options = self.server.database(), ("--jobs", "2", "--pause-statement", "1s")
         source, second = self.server.uri(self.name), self.server.uri(target).replace("127.0.0.1", "localhost")
-        for command, capped in (("migrate", ("--chunk-rows", "150", "--rows-per-second", "75")), ("validate", ("--level", "hash", "--bytes-per-second", "10MiB"))):
+        for command, capped in (("migrate", ("--chunk-rows", "150", "--rows-per-second", "75")),
+                                ("validate", ("--level", "hash", "--bytes-per-second", "10MiB"))):
             result = self.run_program(command, source, second, "--state", "s", *options, *capped)
             self.assertGreater(result.seconds, 2)
             self.assertNotIn("pausing", result.err + self.log())
@@ -366,9 +386,12 @@ class MariaDb(Pauses, Target, support.TestCase):
         self.addCleanup(replica.stop)
         replica.ask("mysql", "CHANGE MASTER TO master_host='127.0.0.1', master_port=%d, master_user='root', "
                              "master_use_gtid=slave_pos; START SLAVE" % self.server.port)
-        self.wait_until("it has followed", lambda: [str(ROWS)] in self.tolerant(replica, "SELECT count(*) FROM %s.t" % self.name))
+        self.wait_until("it has followed", lambda: [str(ROWS)] in self.tolerant(replica,
+                                                                                "SELECT count(*) FROM %s.t"
+                                                                                % self.name))
         replica.ask("mysql", "STOP SLAVE")
-        self.pauses_and_goes_on("pausing: source: replication stands still", lambda: replica.ask("mysql", "START SLAVE"),
+        self.pauses_and_goes_on("pausing: source: replication stands still",
+                                lambda: replica.ask("mysql", "START SLAVE"),
                                 "--pause-lag", "2s", source=replica.uri(self.name))
 
     @staticmethod

@@ -35,7 +35,8 @@ class PipesTestCase(support.TestCase):
     def feed(self, data, *arguments, env=None):
         """Runs the program with bytes on its standard input."""
         process = subprocess.run([support.PROGRAM, *arguments], cwd=self.folder, input=data, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, timeout=60 * support.PATIENCE, env=support.environment_with(env))
+                                 stderr=subprocess.PIPE, timeout=60 * support.PATIENCE,
+                                 env=support.environment_with(env))
         return support.Result(process.returncode, process.stdout.decode(), process.stderr.decode(), 0)
 
 
@@ -44,7 +45,8 @@ class Output(PipesTestCase):
         for target in TARGETS:
             for progress in ("log", "json", "none"):
                 with self.subTest(target=target, progress=progress):
-                    result = self.run_program("migrate", "--progress", progress, "--chunk-rows", "100", "source.db", target)
+                    result = self.run_program("migrate", "--progress", progress, "--chunk-rows", "100", "source.db",
+                                              target)
                     self.assertEqual(sorted(self.parse(target, result.out)), self.expected())
                     self.assertIn("at least once", result.err)
                     self.assertNotIn("exactly once", result.err)
@@ -60,7 +62,8 @@ class Output(PipesTestCase):
         for number, target in enumerate(TARGETS):
             with self.subTest(target=target):
                 state = ["--state", "s%d" % number]
-                result = self.run_program("migrate", *state, "--chunk-rows", "100", "--jobs", "1", "source.db", target, code=3,
+                result = self.run_program("migrate", *state, "--chunk-rows", "100", "--jobs", "1", "source.db", target,
+                                          code=3,
                                           env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:3"})
                 self.assertEqual(self.parse(target, result.out), self.expected(200))
                 self.assertIn("can't be resumed", result.err)
@@ -74,14 +77,17 @@ class Output(PipesTestCase):
                 self.assertEqual(sorted(self.parse(target, again.out)), self.expected())
 
     def test_cannot_be_read_again(self):
-        """Nothing of it is compared, repaired or rolled back, and no report advises so; put into a folder, it can be."""
+        """
+        Nothing of it is compared, repaired or rolled back, and no report advises so; put into a folder, it can be.
+        """
         for number, target in enumerate(TARGETS):
             state = ["--state", "s%d" % number]
             lines = self.run_program("migrate", *state, "source.db", target).out
             run = json.loads(self.read("s%d" % number, "state.json"))["run"]
             before = self.known("s%d" % number)
             commands = [["validate", *state]]
-            commands += [["validate", "--level", level, *state, "source.db", target] for level in ("count", "sample", "hash", "full")]
+            commands += [["validate", "--level", level, *state, "source.db", target]
+                         for level in ("count", "sample", "hash", "full")]
             commands += [["validate", "--repair", *more, *state, "source.db", target]
                          for more in ([], ["--level", "full"], ["--json"], ["--delete-extra", "--confirm"])]
             for command in commands:
@@ -105,7 +111,8 @@ class Output(PipesTestCase):
             suffix = target[:-2]
             os.mkdir(self.path("d%d" % number))
             self.write(os.path.join("d%d" % number, "things." + suffix), lines)
-            validated = json.loads(self.run_program("validate", "--state", "v%d" % number, "--json", "source.db", "%s:d%d" % (suffix, number)).out)
+            validated = json.loads(self.run_program("validate", "--state", "v%d" % number, "--json", "source.db",
+                                                    "%s:d%d" % (suffix, number)).out)
             self.assertEqual((validated["ok"], validated["entities"][0]["target"]), (True, ROWS))
 
     def read(self, *names):
@@ -158,7 +165,8 @@ class Output(PipesTestCase):
                               timeout=60 * support.PATIENCE)
 
     def test_interrupted(self):
-        process = support.start("migrate", "--jobs", "1", "--chunk-rows", "50", "--rows-per-second", "100", "source.db", "jsonl:-", cwd=self.folder)
+        process = support.start("migrate", "--jobs", "1", "--chunk-rows", "50", "--rows-per-second", "100", "source.db",
+                                "jsonl:-", cwd=self.folder)
         self.addCleanup(process.kill)
         ready, _, _ = select.select([process.stdout], [], [], 30 * support.PATIENCE)
         self.assertTrue(ready, "nothing came out")
@@ -172,7 +180,8 @@ class Output(PipesTestCase):
 
     def test_nobody_reads_on(self):
         reader, writer = os.pipe()
-        process = subprocess.Popen([support.PROGRAM, "migrate", "--chunk-rows", "10", "--rows-per-second", "200", "source.db", "jsonl:-"],
+        process = subprocess.Popen([support.PROGRAM, "migrate", "--chunk-rows", "10", "--rows-per-second", "200",
+                                    "source.db", "jsonl:-"],
                                    cwd=self.folder, stdout=writer, stderr=subprocess.PIPE)
         self.addCleanup(process.kill)
         os.close(writer)
@@ -198,7 +207,8 @@ class Input(PipesTestCase):
             # Other bytes are a source that changed: it has no key, so that it starts over, and that is said.
             with self.subTest(code=code):
                 arguments = ["--state", "s%d" % number, "--chunk-rows", "100", "--jobs", "1", "jsonl:-", "copy.db"]
-                killed = self.feed(self.lines, "migrate", *arguments, env={"TRANSHUME_FAILPOINT": "engine.after_commit:kill:2"})
+                killed = self.feed(self.lines, "migrate", *arguments,
+                                   env={"TRANSHUME_FAILPOINT": "engine.after_commit:kill:2"})
                 self.assertEqual(killed.code, -signal.SIGKILL)
                 self.assertTrue(0 < len(self.rows()) < ROWS)
                 result = self.feed(data, "resume", *arguments)

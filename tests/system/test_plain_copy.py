@@ -86,7 +86,8 @@ class PlainCopy(support.TestCase):
                   ("text_key", "'k' || ?1, ?1"), ("int_key", "-?1, ?1"), ("down_key", "?1, 'd'"),
                   ("pair", "'p' || (?1 % 4), ?1, NULL"), ("without", "'w' || ?1, x'00ff', ?1"),
                   ("without_down", "'n' || ?1, ?1"),
-                  ("strict_one", "?1, ?1, ?1 / 3.0, 't', x'01', CASE ?1 % 3 WHEN 0 THEN 1 WHEN 1 THEN '1' ELSE 1.5 END"),
+                  ("strict_one",
+                   "?1, ?1, ?1 / 3.0, 't', x'01', CASE ?1 % 3 WHEN 0 THEN 1 WHEN 1 THEN '1' ELSE 1.5 END"),
                   ("strict_two", "'k' || ?1, ?1 * 0.5"), ("counted", "NULL, ?1"),
                   ("shadowed", "'r' || ?1, 's', ?1"), ("hidden", "'r' || ?1, 's', 'o'"),
                   ("one_column", "?1"))])
@@ -468,7 +469,8 @@ tables:
                                [("INSERT INTO t(id, v) VALUES (?, ?)", (i, "v")) for i in numbers]
                                + [("INSERT INTO counted VALUES (?, ?)", (i, i)) for i in numbers], name=name + ".db")
             for number, way in enumerate((("--no-express",), ("--no-express", "--jobs", "3", "--chunk-rows", "5"),
-                                          ("--no-express", "--batch-rows", "3"), ("--no-express", "--batch-rows", "1"))):
+                                          ("--no-express", "--batch-rows", "3"),
+                                          ("--no-express", "--batch-rows", "1"))):
                 with self.subTest(runs=name, way=way):
                     copy = self.path("copy-%s-%d.db" % (name, number))
                     self.run_program("migrate", "--state", "state-%s-%d" % (name, number), *way, source,
@@ -560,7 +562,8 @@ tables:
         self.assertIn("words_data", said.out)
 
     def test_a_module_that_is_not_here(self):
-        source = self.make("CREATE TABLE far_store(k INTEGER PRIMARY KEY, v); INSERT INTO far_store VALUES (1, x'00ff');"
+        source = self.make("CREATE TABLE far_store(k INTEGER PRIMARY KEY, v); INSERT INTO far_store VALUES (1, "
+                           "x'00ff');"
                            "PRAGMA writable_schema=ON; INSERT INTO sqlite_schema VALUES"
                            " ('table', 'far', 'far', 0, 'CREATE VIRTUAL TABLE far USING nosuchmodule(k, v)');")
         said = self.run_program("check", source, "sqlite:copy.db")
@@ -629,7 +632,8 @@ tables:
             for view in ("evil", "loads", "tokens", "pages", "batches"):
                 with self.subTest(kind=kind, view=view):
                     plan = self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: dynamodb-json:out\ntables:\n"
-                                      "  things: { key: { partition: K }, from: %s, fields: { K: '1', v: { sql: '1' } } }\n"
+                                      "  things: { key: { partition: K }, from: %s, fields: { K: '1', "
+                                      "v: { sql: '1' } } }\n"
                                       % (source, view))
                     ran = support.transhume("migrate", "--plan", plan, "--state", "state" + kind + view,
                                             cwd=self.folder)

@@ -48,7 +48,8 @@ class Folder(large_values.Measured):
         return db
 
     def columns(self, db, table):
-        return {name: (kind, key) for _, name, kind, _, _, key in db.execute("PRAGMA table_info(%s)" % support.quoted(table))}
+        return {name: (kind, key) for _, name, kind, _, _, key in db.execute("PRAGMA table_info(%s)"
+                                                                             % support.quoted(table))}
 
     def checked(self, *options, code=0):
         return " ".join(self.run_program("check", "dynamodb-json:in", "copy.db", *options, code=code).out.split())
@@ -66,23 +67,30 @@ class Columns(Folder):
             "id": ("INTEGER", 1), "word": ("TEXT", 0), "yes": ("BOOLEAN", 0), "bin": ("BLOB", 0),
             "price": ("NUMERIC(4,2)", 0), "list": ("TEXT", 0), "none": ("TEXT", 0), "words": ("TEXT", 0),
             "numbers": ("TEXT", 0), "map": ("TEXT", 0), "bins": ("TEXT", 0)})
-        self.assertEqual(db.execute("SELECT word, yes, bin, price, list, none, words, map FROM things ORDER BY id DESC").fetchall(), [
-            ("x", 1, b"\x00\xff", 1.98, "[1.5,null]", None, None, None), (None, None, None, -10, None, None, '["a","b"]', '{"a":false}')])
-        self.assertEqual(db.execute("SELECT json(numbers), bins FROM things WHERE id = -2").fetchone(), ("[1,2.5]", '["AA=="]'))
+        self.assertEqual(db.execute("SELECT word, yes, bin, price, list, none, words, "
+                                    "map FROM things ORDER BY id DESC").fetchall(), [
+                                        ("x", 1, b"\x00\xff", 1.98, "[1.5,null]", None, None, None),
+                                        (None, None, None, -10, None, None, '["a","b"]', '{"a":false}')])
+        self.assertEqual(db.execute("SELECT json(numbers), bins FROM things WHERE id = -2").fetchone(),
+                         ("[1,2.5]", '["AA=="]'))
 
     def test_a_field_that_only_the_last_record_has(self):
-        self.write_items("things", [{"id": {"N": str(n)}} for n in range(20000)] + [{"id": {"N": "20000.25"}, "late": {"S": "x"}}])
+        self.write_items("things", [{"id": {"N": str(n)}} for n in range(20000)]
+                         + [{"id": {"N": "20000.25"}, "late": {"S": "x"}}])
         db = self.copied()
         self.assertEqual(self.columns(db, "things"), {"id": ("NUMERIC(7,2)", 0), "late": ("TEXT", 0)})
-        self.assertEqual(db.execute("SELECT count(*), max(id), max(late) FROM things").fetchone(), (20001, 20000.25, "x"))
+        self.assertEqual(db.execute("SELECT count(*), max(id), max(late) FROM things").fetchone(),
+                         (20001, 20000.25, "x"))
 
     def test_columns_stand_in_the_order_of_the_records(self):
         os.makedirs(self.path("in", "things"))
         for number in range(8):   # a span each, at least
             with open(self.path("in", "things", "data-%d.json" % number), "w", encoding="utf-8") as file:
-                file.writelines(json.dumps({"Item": {"id": {"N": "1"}, "b%d" % number: {"N": "1"}, "a%d" % (number // 2): {"S": "x"}}}) + "\n"
+                file.writelines(json.dumps({"Item": {"id": {"N": "1"}, "b%d" % number: {"N": "1"},
+                                                     "a%d" % (number // 2): {"S": "x"}}}) + "\n"
                                 for _ in range(500))
-        expected = ["id"] + [name for number in range(8) for name in ["b%d" % number] + ["a%d" % (number // 2)] * (number % 2 == 0)]
+        expected = ["id"] + [name for number in range(8) for name in ["b%d" % number] + ["a%d" % (number // 2)]
+                             * (number % 2 == 0)]
         for place in range(3):
             target = "order%d.db" % place
             self.run_program("migrate", "--jobs", "4", "dynamodb-json:in", target, "--state", target + ".state")
@@ -97,12 +105,15 @@ class Columns(Folder):
         self.assertIn("'v' have more digits than the target keeps of numbers: its column is text", self.checked())
         db = self.copied()
         self.assertEqual([value for (value,) in db.execute("SELECT v FROM things ORDER BY n")], numbers)
-        self.assertEqual(db.execute("SELECT DISTINCT typeof(whole), whole FROM things").fetchall(), [("integer", 2**63 - 1)])
+        self.assertEqual(db.execute("SELECT DISTINCT typeof(whole), whole FROM things").fetchall(),
+                         [("integer", 2**63 - 1)])
 
     def test_a_field_of_several_kinds(self):
-        values = [{"S": "[1,2"}, {"N": "7"}, {"M": {"q": {"N": "1"}}}, {"L": [{"S": "y"}]}, {"BOOL": True}, {"NULL": True}]
+        values = [{"S": "[1,2"}, {"N": "7"}, {"M": {"q": {"N": "1"}}}, {"L": [{"S": "y"}]}, {"BOOL": True},
+                  {"NULL": True}]
         self.write_items("things", [{"n": {"N": str(place)}, "v": value} for place, value in enumerate(values)])
-        self.assertRegex(self.checked(), r"'v' holds values of several kinds \([a-z0-9, ]*text[a-z0-9, ]*\): its column is text")
+        self.assertRegex(self.checked(),
+                         r"'v' holds values of several kinds \([a-z0-9, ]*text[a-z0-9, ]*\): its column is text")
         db = self.copied()
         self.assertEqual([value for (value,) in db.execute("SELECT v FROM things ORDER BY n")],
                          ["[1,2", "7", '{"q":1}', '["y"]', "true", None])
@@ -111,16 +122,21 @@ class Columns(Folder):
         self.write_items("things", [
             {"n": {"N": "1"}, "a": {"B": "aGk="}, "b": {"B": "AP8="}, "c": {"B": "AP8="}},
             {"n": {"N": "2"}, "a": {"S": "x"}, "b": {"S": "x"}, "c": {"N": "1"}}])
-        self.assertRegex(self.checked(code=1), r"'c' holds values of several kinds \([^)]*\): its column is text; bytes that are no text will be rejects")
+        self.assertRegex(self.checked(code=1),
+                         r"'c' holds values of several kinds \([^)]*\): its column is text; "
+                         r"bytes that are no text will be rejects")
         db = self.copied(code=1)
-        self.assertEqual(self.columns(db, "things"), {"n": ("INTEGER", 0), "a": ("TEXT", 0), "b": ("BLOB", 0), "c": ("TEXT", 0)})
+        self.assertEqual(self.columns(db, "things"), {"n": ("INTEGER", 0), "a": ("TEXT", 0), "b": ("BLOB", 0),
+                                                      "c": ("TEXT", 0)})
         self.assertEqual(db.execute("SELECT * FROM things").fetchall(), [(2, "x", b"x", "1")])
         (reject,) = self.rejects()
         self.assertEqual(reject["code"], "text-invalid")
 
     def test_odd_names(self):
-        self.write_items("things", [{"id": {"S": "1"}, "Id": {"S": "2"}, "ID": {"S": "3"}, "a.b": {"S": "4"}, "*": {"S": "5"},
-                                     "$x": {"S": "6"}, "{y}": {"S": "7"}, "select": {"S": "8"}, "\u00e9 #: \"": {"S": "9"}}])
+        self.write_items("things", [{"id": {"S": "1"}, "Id": {"S": "2"}, "ID": {"S": "3"}, "a.b": {"S": "4"},
+                                     "*": {"S": "5"},
+                                     "$x": {"S": "6"}, "{y}": {"S": "7"}, "select": {"S": "8"},
+                                     "\u00e9 #: \"": {"S": "9"}}])
         self.assertIn("the field 'Id' goes into the column 'Id_2'", self.checked())
         db = self.copied()
         self.assertEqual(list(self.columns(db, "things")),
@@ -142,7 +158,8 @@ class Columns(Folder):
 
     def test_it_can_be_stopped_meanwhile(self):
         self.write_items("things", [{"id": {"N": str(n)}} for n in range(5000)])
-        process = support.start("migrate", "--rows-per-second", "1000", "--batch-rows", "100", "dynamodb-json:in", "copy.db", cwd=self.folder)
+        process = support.start("migrate", "--rows-per-second", "1000", "--batch-rows", "100", "dynamodb-json:in",
+                                "copy.db", cwd=self.folder)
         self.assertIn("reading things for its columns", process.stderr.readline().decode())
         process.send_signal(signal.SIGINT)
         result = support.finish(process)
@@ -171,14 +188,16 @@ class Columns(Folder):
     def test_below_what_a_plan_says(self):
         self.write_items("things", [{"id": {"N": "1"}}])
         self.write_items("other", [{"id": {"N": "1"}}])
-        self.write("transhume.yaml", "transhume: 1\nsource: dynamodb-json:in\ntarget: sqlite:copy.db\nexclude: [other]\n"
+        self.write("transhume.yaml",
+                   "transhume: 1\nsource: dynamodb-json:in\ntarget: sqlite:copy.db\nexclude: [other]\n"
                                      "options: { nested: tables }\n")
         self.run_program("migrate")
         self.assertEqual([name for (name,) in self.opened().execute(TABLES)], ["things"])
         self.run_program("validate")
 
     def test_into_csv(self):
-        self.write_items("things", [{"id": {"N": "1"}, "l": {"L": [{"S": "a"}]}}, {"id": {"N": "2"}, "b": {"BOOL": True}}])
+        self.write_items("things", [{"id": {"N": "1"}, "l": {"L": [{"S": "a"}]}},
+                                    {"id": {"N": "2"}, "b": {"BOOL": True}}])
         self.copied(target="csv:out")
         (name,) = [name for name in os.listdir(self.path("out")) if name.startswith("things")]
         path = self.path("out", name)
@@ -214,12 +233,14 @@ class ChildTables(Folder):
         told = self.checked("--nested", "tables")
         self.assertIn("orders: the lists in 'odd' stay JSON: not all values are lists of maps alone", told)
         db = self.copied("--nested", "tables")
-        self.assertEqual(self.columns(db, "orders"), {"PK": ("TEXT", 1), "SK": ("INTEGER", 2), "odd": ("TEXT", 0), "tags": ("TEXT", 0)})
+        self.assertEqual(self.columns(db, "orders"), {"PK": ("TEXT", 1), "SK": ("INTEGER", 2), "odd": ("TEXT", 0),
+                                                      "tags": ("TEXT", 0)})
         self.assertEqual(self.columns(db, "orders_lines"), {
             "PK": ("TEXT", 1), "SK": ("INTEGER", 2), "Nr": ("INTEGER", 3), "sku": ("TEXT", 0), "qty": ("INTEGER", 0),
             "PK_2": ("TEXT", 0), "deep": ("TEXT", 0)})
         self.assertEqual(db.execute("SELECT * FROM orders_lines ORDER BY 1, 2, 3").fetchall(), [
-            ("a", 1, 1, "x", 2, "own", '{"z":1}'), ("a", 1, 2, "y", None, None, None), ("b", 1, 1, "z", None, None, None)])
+            ("a", 1, 1, "x", 2, "own", '{"z":1}'), ("a", 1, 2, "y", None, None, None),
+            ("b", 1, 1, "z", None, None, None)])
         self.run_program("validate", "--level", "full")
 
     def test_without_a_key(self):
@@ -234,31 +255,40 @@ class ChildTables(Folder):
 
     def test_odd_names_of_lists(self):
         one = [{"M": {"a": {"N": "1"}}}]
-        self.write_items("t", [{"id": {"S": "1"}, "x": {"L": one}, "X": {"L": one}, "y.z": {"L": one}, "u": {"L": [{"M": {}}]},
-                                "s": {"L": [{"M": {"$value": {"S": "v"}}}]}, "Nr": {"L": [{"M": {"Nr": {"S": "n"}, "*": {"S": "s"}}}]}}])
+        self.write_items("t", [{"id": {"S": "1"}, "x": {"L": one}, "X": {"L": one}, "y.z": {"L": one},
+                                "u": {"L": [{"M": {}}]},
+                                "s": {"L": [{"M": {"$value": {"S": "v"}}}]},
+                                "Nr": {"L": [{"M": {"Nr": {"S": "n"}, "*": {"S": "s"}}}]}}])
         self.write_items("t_x", [{"id": {"S": "own"}}])
-        self.assertIn("t: the lists in 's' stay JSON: a field of their maps is called $value", self.checked("--nested", "tables"))
+        self.assertIn("t: the lists in 's' stay JSON: a field of their maps is called $value",
+                      self.checked("--nested", "tables"))
         db = self.copied("--nested", "tables")
-        self.assertEqual({name: db.execute("SELECT * FROM %s" % support.quoted(name)).fetchall() for (name,) in db.execute(TABLES)}, {
-            "t": [("1", '[{"$value":"v"}]')], "t_x": [("own",)], "t_x_2": [("1", 1, 1)], "t_X_3": [("1", 1, 1)], "t_y.z": [("1", 1, 1)],
-            "t_u": [("1", 1)], "t_Nr": [("1", 1, "n", "s")]})
+        self.assertEqual({name: db.execute("SELECT * FROM %s" % support.quoted(name)).fetchall()
+                          for (name,) in db.execute(TABLES)}, {
+                              "t": [("1", '[{"$value":"v"}]')], "t_x": [("own",)], "t_x_2": [("1", 1, 1)],
+                              "t_X_3": [("1", 1, 1)], "t_y.z": [("1", 1, 1)],
+                              "t_u": [("1", 1)], "t_Nr": [("1", 1, "n", "s")]})
         self.run_program("validate")
 
     def test_of_json_lines(self):
         os.makedirs(self.path("lines"))
-        self.write("lines/people.jsonl", '{"id":1,"pets":[{"n":"x","age":1},{"n":"y"}],"l":[1]}\n{"id":2,"pets":[]}\n{"id":3}\n')
+        self.write("lines/people.jsonl",
+                   '{"id":1,"pets":[{"n":"x","age":1},{"n":"y"}],"l":[1]}\n{"id":2,"pets":[]}\n{"id":3}\n')
         self.run_program("migrate", "--nested", "tables", "jsonl:lines", "copy.db")
         db = self.opened()
         self.assertEqual(list(self.columns(db, "people")), ["id", "l"])
-        self.assertEqual(db.execute("SELECT * FROM people_pets ORDER BY 1, 2").fetchall(), [(1, 1, "x", 1), (1, 2, "y", None)])
+        self.assertEqual(db.execute("SELECT * FROM people_pets ORDER BY 1, 2").fetchall(),
+                         [(1, 1, "x", 1), (1, 2, "y", None)])
         self.run_program("validate")
 
     def test_where_it_has_no_effect_it_says_so(self):
         self.write_items("orders", self.RECORDS, key=[("PK", "S"), ("SK", "N")])
-        self.write("plan.yaml", "transhume: 1\ntables: { o: { from: orders, fields: { PK: { column: PK, cast: text } } } }\n")
+        self.write("plan.yaml",
+                   "transhume: 1\ntables: { o: { from: orders, fields: { PK: { column: PK, cast: text } } } }\n")
         result = self.run_program("migrate", "--nested", "tables", "--plan", "plan.yaml", "dynamodb-json:in", "copy.db")
         self.assertIn("--nested tables has no effect: the plan names its tables", result.err)
-        result = self.run_program("migrate", "--nested", "tables", "dynamodb-json:in", "dynamodb-json:out", "--state", "second")
+        result = self.run_program("migrate", "--nested", "tables", "dynamodb-json:in", "dynamodb-json:out", "--state",
+                                  "second")
         self.assertIn("--nested tables has no effect", result.err)
 
     def test_without_it_lists_are_json(self):
@@ -269,11 +299,13 @@ class ChildTables(Folder):
 
 class LearnedOnce(Folder):
     def write_many(self):
-        self.write_items("things", [{"id": {"N": str(n)}, "f%d" % (n % 7): {"S": "x"}, "l": {"L": [{"M": {"n": {"N": "1"}}}]}}
+        self.write_items("things", [{"id": {"N": str(n)}, "f%d" % (n % 7): {"S": "x"},
+                                     "l": {"L": [{"M": {"n": {"N": "1"}}}]}}
                                     for n in range(3000)], key=[("id", "N")])
 
     def killed(self, *options):
-        result = support.kill_at("engine.after_commit", 3, "migrate", *options, "--chunk-rows", "500", "dynamodb-json:in", "copy.db",
+        result = support.kill_at("engine.after_commit", 3, "migrate", *options, "--chunk-rows", "500",
+                                 "dynamodb-json:in", "copy.db",
                                  cwd=self.folder)
         self.assertEqual(result.code, -9, result.err)
 
@@ -305,7 +337,8 @@ class LearnedOnce(Folder):
         self.assertEqual(self.opened().execute("SELECT count(*) FROM things_l").fetchone(), (3000,))
 
     def test_mended_rejects_and_repairs(self):
-        self.write_items("things", [{"id": {"N": "1"}, "v": {"S": "a"}}, {"v": {"S": "no key"}}, {"id": {"N": "2"}}], key=[("id", "N")])
+        self.write_items("things", [{"id": {"N": "1"}, "v": {"S": "a"}}, {"v": {"S": "no key"}}, {"id": {"N": "2"}}],
+                         key=[("id", "N")])
         self.run_program("migrate", "dynamodb-json:in", "copy.db", code=1)
         (reject,) = self.rejects()
         self.assertEqual(reject["code"], "key-null")
@@ -313,14 +346,16 @@ class LearnedOnce(Folder):
         self.write("mended.jsonl", json.dumps(reject) + "\n")
         self.run_program("migrate", "--rejects", "mended.jsonl")
         with sqlite3.connect(self.path("copy.db")) as db:
-            self.assertEqual(db.execute("SELECT id, v FROM things ORDER BY id").fetchall(), [(1, "a"), (2, None), (3, "no key")])
+            self.assertEqual(db.execute("SELECT id, v FROM things ORDER BY id").fetchall(),
+                             [(1, "a"), (2, None), (3, "no key")])
             db.execute("DELETE FROM things WHERE id = 2")
         db.close()
         self.run_program("validate", "--repair", code=1)
         self.assertEqual(self.opened().execute("SELECT id FROM things ORDER BY id").fetchall(), [(1,), (2,), (3,)])
 
     def test_tables_that_are_there_decide(self):
-        support.make_sqlite(self.path("copy.db"), "CREATE TABLE Things(ID TEXT PRIMARY KEY, v REAL, extra TEXT DEFAULT 'd')")
+        support.make_sqlite(self.path("copy.db"),
+                            "CREATE TABLE Things(ID TEXT PRIMARY KEY, v REAL, extra TEXT DEFAULT 'd')")
         self.write_items("things", [{"id": {"N": "1"}, "v": {"N": "2"}}])
         self.run_program("migrate", "--existing", "append", "dynamodb-json:in", "copy.db")
         self.assertEqual(self.opened().execute("SELECT id, typeof(id), v, typeof(v), extra FROM things").fetchall(),
@@ -352,20 +387,24 @@ class Servers:
 
     def test_every_kind_and_child_tables(self):
         Folder.write_items(self, "orders", [
-            {"PK": {"S": "a"}, "SK": {"N": "1"}, "price": {"N": "12345678901234567890.5"}, "yes": {"BOOL": True}, "bin": {"B": "AP8="},
+            {"PK": {"S": "a"}, "SK": {"N": "1"}, "price": {"N": "12345678901234567890.5"}, "yes": {"BOOL": True},
+             "bin": {"B": "AP8="},
              "map": {"M": {"k": {"S": "v"}}}, "words": {"SS": ["a"]}, "Price": {"S": "other"},
              "lines": {"L": [{"M": {"sku": {"S": "x"}, "qty": {"N": "2"}}}, {"M": {"sku": {"S": "y"}}}]}},
-            {"PK": {"S": "b"}, "SK": {"N": "-9223372036854775808"}, "price": {"N": "0.125"}}], key=[("PK", "S"), ("SK", "N")])
+            {"PK": {"S": "b"}, "SK": {"N": "-9223372036854775808"}, "price": {"N": "0.125"}}],
+                           key=[("PK", "S"), ("SK", "N")])
         target = self.new_target()
         self.run_program("check", "--nested", "tables", "dynamodb-json:in", target)
         self.run_program("migrate", "--nested", "tables", "dynamodb-json:in", target)
         self.assertEqual(self.ask(self.ORDERS), self.WANTED)
-        self.assertEqual([[str(value) for value in row] for row in self.ask("SELECT sku FROM orders_lines ORDER BY %s" % self.NR)],
+        self.assertEqual([[str(value) for value in row] for row in self.ask("SELECT sku FROM orders_lines ORDER BY %s"
+                                                                            % self.NR)],
                          [["x"], ["y"]])
         self.run_program("validate", "--level", "full")
 
     def test_names_that_are_too_long(self):
-        Folder.write_items(self, "things", [{"id": {"S": "1"}, "n" * 100 + "a": {"S": "x"}, "n" * 100 + "b": {"S": "y"}}])
+        Folder.write_items(self, "things", [{"id": {"S": "1"}, "n" * 100 + "a": {"S": "x"},
+                                             "n" * 100 + "b": {"S": "y"}}])
         target = self.new_target()
         result = self.run_program("migrate", "dynamodb-json:in", target, code=2)
         self.assertEqual(result.err.count("error:"), 1, result.err)
@@ -435,7 +474,8 @@ class Dynamodb(DynamodbCase):
             self.run_aws("migrate", "--timeout", "5s", self.uri(proxy.endpoint), "sqlite:out.db")
             self.assertGreater(min(proxy.hits[kind] for kind in ("throttle", "error", "cut_after", "truncated")), 0)
         with contextlib.closing(sqlite3.connect(self.path("out.db"))) as db:
-            self.assertEqual(sorted(row[1] for row in db.execute("PRAGMA table_info(herd)")), ["f0", "f1", "f2", "f3", "f4", "id"])
+            self.assertEqual(sorted(row[1] for row in db.execute("PRAGMA table_info(herd)")),
+                             ["f0", "f1", "f2", "f3", "f4", "id"])
             self.assertEqual(db.execute("SELECT count(*), count(f0), count(f4) FROM herd").fetchone(), (250, 50, 50))
 
     @unittest.skipIf(support.UNDER_VALGRIND, "takes longer than the cap asks for")

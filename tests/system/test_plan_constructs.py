@@ -43,7 +43,8 @@ def make_shop(path, people=PEOPLE):
     db.executescript(SHOP)
     regions = [("%s%s" % (a, b), zone) for a in "abc" for b in "xy" for zone in (1, 2)]
     db.executemany("INSERT INTO region VALUES (?, ?, ?)",
-                   [(code, zone, None if zone == 2 and code == "ax" else "%s-%d" % (code, zone)) for code, zone in regions])
+                   [(code, zone, None if zone == 2 and code == "ax" else "%s-%d" % (code, zone))
+                    for code, zone in regions])
     for i in range(1, people + 1):
         region = regions[i % len(regions)] if i % 5 else (None, None)
         db.execute("INSERT INTO person VALUES (?, ?, ?, ?, ?, ?)",
@@ -152,7 +153,8 @@ def conditions_casts_and_expressions(shop):
       Chief: { lookup: sale.person.person, column: nick }
 """)
 def lookups_through_nullable_keys(shop):
-    rows = shop.rows("SELECT i.id, t.title, s.day, p.name, p.region_code, b.nick FROM item i JOIN sale s ON s.id = i.sale"
+    rows = shop.rows("SELECT i.id, t.title, s.day, p.name, p.region_code, b.nick FROM item i JOIN sale s ON s.id "
+                     "= i.sale"
                      " LEFT JOIN product t ON t.id = i.product LEFT JOIN person p ON p.id = s.person"
                      " LEFT JOIN person b ON b.id = p.boss")
     return {"items": [{
@@ -223,7 +225,8 @@ def composite_foreign_keys(shop):
 """)
 def matches_without_foreign_keys(shop):
     return {
-        "products": shop.rows("SELECT p.id AS Id, m.long AS Maker FROM product p LEFT JOIN maker m ON m.short = p.maker"),
+        "products": shop.rows("SELECT p.id AS Id, m.long AS Maker FROM product p LEFT JOIN maker m ON m.short "
+                              "= p.maker"),
         "people": [{
             "Id": row["id"], "Visits": shop.rows("SELECT place FROM visit WHERE who = ? ORDER BY rowid", row["id"]),
             "Count": shop.one("SELECT count(*) FROM visit WHERE who = ?", row["id"]),
@@ -422,7 +425,8 @@ def one_table_feeds_many_entities(shop):
 def lists_within_lists(shop):
     def items(sale):
         return [{"id": row["id"], "title": row["title"]} for row in shop.rows(
-            "SELECT item.id, title FROM item LEFT JOIN product ON product.id = product WHERE sale = ? ORDER BY quantity, item.id", sale)]
+            "SELECT item.id, title FROM item LEFT JOIN product ON product.id = product WHERE sale = ? ORDER BY "
+            "quantity, item.id", sale)]
 
     def sales(person):
         return [{"id": row["id"], "items": items(row["id"]) if row["day"] > "2024-06" else None} for row in shop.rows(
@@ -453,7 +457,8 @@ def plan_text(plan, target):
         if target.startswith("sqlite"):
             return "[%s]" % ", ".join(names)
         return "{ %s }" % ", ".join("%s: %s" % pair for pair in zip(("partition", "sort"), names))
-    return "transhume: 1\nsource: sqlite:shop.db\ntarget: %s\ntables:%s" % (target, re.sub(r"KEY\(([^)]*)\)", key, plan))
+    return "transhume: 1\nsource: sqlite:shop.db\ntarget: %s\ntables:%s" % (target,
+                                                                            re.sub(r"KEY\(([^)]*)\)", key, plan))
 
 
 def comparable(value):
@@ -621,7 +626,8 @@ tables:
                          {("1",): ["id", "l", "v"], ("2",): ["id", "v", "w"]})
 
     def test_into_tables_by_name(self):
-        self.run_program("migrate", "dynamodb-json:in", "plain.db", "--state", "plain", code=1)  # the line that is no item
+        # the line that is no item
+        self.run_program("migrate", "dynamodb-json:in", "plain.db", "--state", "plain", code=1)
         self.assertEqual([(row["id"], row["v"], row["w"]) for row in sqlite_records(self.path("plain.db"), "things")],
                          [(1, "x", None), (2, None, '{"a":false}'), (None, "no id", None)])
         self.run_program("init", "dynamodb-json:in", "copy.db", "-o", "begun.yaml")
@@ -674,20 +680,27 @@ class Statements(support.TestCase):
 class Distinct(support.TestCase):
     def test_equal_numbers_are_one(self):
         """As in SQL, whichever kind and scale each has."""
-        groups = {1: ("1, 1.0, 1e0", 1), 2: ("0, -0.0, 0.0", 1), 3: ("1, 2, 2.5, 2.50", 3), 4: ("9007199254740993, 9007199254740992, 9007199254740992.0", 2),
+        groups = {1: ("1, 1.0, 1e0", 1), 2: ("0, -0.0, 0.0", 1), 3: ("1, 2, 2.5, 2.50", 3),
+                  4: ("9007199254740993, 9007199254740992, 9007199254740992.0", 2),
                   5: ("'1', 1, '1.0'", 3), 6: ("1e300, 1e300, -1e300", 2), 7: ("NULL, 1, NULL", 1)}
-        support.make_sqlite(self.path("s.db"), "CREATE TABLE shop (id INTEGER PRIMARY KEY); CREATE TABLE price (id INTEGER PRIMARY KEY, shop INTEGER "
+        support.make_sqlite(self.path("s.db"),
+                            "CREATE TABLE shop (id INTEGER PRIMARY KEY); CREATE TABLE price (id INTEGER PRIMARY KEY, "
+                            "shop INTEGER "
                             "REFERENCES shop, amount); " + "".join("INSERT INTO shop VALUES (%d); " % number + "".join(
-                                "INSERT INTO price (shop, amount) VALUES (%d, %s); " % (number, amount) for amount in amounts.split(", "))
+                                "INSERT INTO price (shop, amount) VALUES (%d, %s); " % (number, amount)
+                                for amount in amounts.split(", "))
                                 for number, (amounts, _) in groups.items()))
         for source in ("sqlite:s.db", "jsonl:lines"):
             with self.subTest(source):
-                self.write("p.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:%s.db\ntables:\n  shops: { key: [id], from: shop, fields: { id: copy, "
+                self.write("p.yaml",
+                           "transhume: 1\nsource: %s\ntarget: sqlite:%s.db\ntables:\n  shops: { key: [id], from: shop, "
+                           "fields: { id: copy, "
                            "n: { aggregate: price, value: count(distinct amount)%s } } }\n" % (
                                source, source[:5], "" if source[0] == "s" else ", match: { shop: id }"))
                 self.run_program("migrate", "--state", source[:5], "--plan", "p.yaml")
                 with contextlib.closing(sqlite3.connect(self.path(source[:5] + ".db"))) as db:
-                    self.assertEqual(dict(db.execute("SELECT id, n FROM shops")), {number: count for number, (_, count) in groups.items()})
+                    self.assertEqual(dict(db.execute("SELECT id, n FROM shops")),
+                                     {number: count for number, (_, count) in groups.items()})
             if source == "sqlite:s.db":
                 self.run_program("migrate", "--state", "copy", "s.db", "jsonl:lines")
 

@@ -30,7 +30,8 @@ class PlanVariables(support.TestCase):
         self.environment = {"FOLDER": self.folder_of_source, "TARGET": "sqlite:" + self.path("out.db")}
 
     def migrate(self, code=0, **more):
-        return self.run_program("migrate", "--plan", "p.yaml", "--allow-commands", code=code, env=dict(self.environment, **more))
+        return self.run_program("migrate", "--plan", "p.yaml", "--allow-commands", code=code,
+                                env=dict(self.environment, **more))
 
     def test_values_arrive_and_are_not_kept(self):
         told = self.migrate()

@@ -1,4 +1,5 @@
-"""All that a schema holds, between two PostgreSQL: definitions as pg_dump tells them, equal on both sides or listed as left out.
+"""All that a schema holds, between two PostgreSQL: definitions as pg_dump tells them, equal on both sides or listed as
+left out.
 
 Counts are compared with what psql counts in the catalogue.
 """
@@ -88,7 +89,8 @@ INSERT INTO parts SELECT i / 3, 'k' || i % 3 FROM generate_series(0, 2999) i;
 INSERT INTO hashed SELECT generate_series(1, 100);
 REFRESH MATERIALIZED VIEW mv;
 """
-# Of a key that refers to a partitioned table the server makes one more for each partition; a partition may have keys of its own, too.
+# Of a key that refers to a partitioned table the server makes one more for each partition; a partition may have keys of
+# its own, too.
 KEYS_AND_PARTITIONS = """
 CREATE TABLE place (id int PRIMARY KEY, name text);
 CREATE TABLE orders (id int, region int, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
@@ -113,9 +115,11 @@ COUNTS = {
     "pg_class": "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace",
     "pg_constraint": "SELECT count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
     "pg_proc": "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
-    "pg_trigger": "SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = 'public'::regnamespace",
+    "pg_trigger": "SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = "
+                  "'public'::regnamespace",
 }
-POINTS = (("postgres.before_objects", 1), ("postgres.before_objects", 2), ("postgres.after_objects", 2), ("postgres.after_schema", 1),
+POINTS = (("postgres.before_objects", 1), ("postgres.before_objects", 2), ("postgres.after_objects", 2),
+          ("postgres.after_schema", 1),
           ("postgres.after_index", 3))
 
 
@@ -131,7 +135,8 @@ class Catalogue(sql_case.SqlCase):
         left, right = self.server.rows(source), self.server.rows(target)
         for table, rows in left.items():
             self.assertEqual(rows, right[table], table)
-        values = "SELECT sequencename, last_value FROM pg_sequences WHERE sequencename NOT LIKE '\\_transhume%' ORDER BY 1"
+        values = ("SELECT sequencename, last_value FROM pg_sequences WHERE sequencename NOT LIKE '\\_transhume%' "
+                  "ORDER BY 1")
         self.assertEqual(self.server.psql(source, values), self.server.psql(target, values))
 
     def notes(self, *arguments, code=0):
@@ -154,35 +159,47 @@ class Catalogue(sql_case.SqlCase):
     def test_keys_of_partitions_and_to_them(self):
         source, target = self.made(KEYS_AND_PARTITIONS), self.made()
         report = self.notes(self.server.uri(source), self.server.uri(target))
-        self.assertIn("pg_constraint: 21 objects, 21 copied, 0 left out: foreign key 2, foreign key of a partition 3, primary key 3, "
+        self.assertIn("pg_constraint: 21 objects, 21 copied, 0 left out: foreign key 2, foreign key of a partition 3, "
+                      "primary key 3, "
                       "primary key of a partition 3, server's part of a foreign key 10", report["notes"])
         self.run_program("migrate", "--strict", self.server.uri(source), self.server.uri(target))
         self.assert_same(source, target)
-        keys = "SELECT conrelid::regclass::text, conname, convalidated FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 ORDER BY 1, 2"
+        keys = ("SELECT conrelid::regclass::text, conname, convalidated FROM pg_constraint WHERE contype = 'f' AND "
+                "conparentid = 0 ORDER BY 1, 2")
         self.assertEqual(self.server.psql(source, keys), self.server.psql(target, keys))
 
     def test_the_next_number_of_each_sequence(self):
         """Also of one that was restarted and has given none since."""
         scripts = {"kept": "ALTER SEQUENCE kept RESTART WITH 4000", "down": "ALTER SEQUENCE down RESTART WITH -7",
-                   "\"50%s 'n\"": "SELECT setval('\"50%s ''n\"', 70, false)", "called": "SELECT setval('called', 9)", "back": "ALTER SEQUENCE back RESTART WITH 2",
+                   "\"50%s 'n\"": "SELECT setval('\"50%s ''n\"', 70, false)", "called": "SELECT setval('called', 9)",
+                   "back": "ALTER SEQUENCE back RESTART WITH 2",
                    "t_id_seq": "ALTER SEQUENCE t_id_seq RESTART WITH 500", "pristine": "SELECT 1"}
         settings = {"down": " INCREMENT -2", "back": " START 20", "pristine": " START 8"}
         source = self.made("CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t VALUES (300);" + "".join(
-            "CREATE SEQUENCE %s%s;" % (name, settings.get(name, "")) for name in scripts if name != "t_id_seq") + ";".join(scripts.values()))
+            "CREATE SEQUENCE %s%s;" % (name, settings.get(name, "")) for name in scripts
+            if name != "t_id_seq") + ";".join(scripts.values()))
         # those of the same names stay, but where they would give numbers that the source has given
-        target = self.made("CREATE SEQUENCE called; SELECT setval('called', 4); CREATE SEQUENCE kept; ALTER SEQUENCE kept RESTART WITH 6000; CREATE SEQUENCE pristine")
+        target = self.made("CREATE SEQUENCE called; SELECT setval('called', 4); CREATE SEQUENCE kept; "
+                           "ALTER SEQUENCE kept RESTART WITH 6000; CREATE SEQUENCE pristine")
         self.run_program("migrate", self.server.uri(source), self.server.uri(target))
-        following = {name: self.server.psql(target, "SELECT nextval('%s')" % name.replace("'", "''"))[0][0] for name in scripts}
-        self.assertEqual(following, {"kept": "6000", "down": "-7", "\"50%s 'n\"": "70", "called": "10", "back": "2", "t_id_seq": "500", "pristine": "1"})
+        following = {name: self.server.psql(target, "SELECT nextval('%s')" % name.replace("'", "''"))[0][0]
+                     for name in scripts}
+        self.assertEqual(following, {"kept": "6000", "down": "-7", "\"50%s 'n\"": "70", "called": "10", "back": "2",
+                                     "t_id_seq": "500", "pristine": "1"})
 
     def test_numbers_that_are_given_until_the_snapshot(self):
-        """Which no snapshot takes back: the records of it hold them. One run begins, another is gone on with at a new snapshot, one had no more to read."""
+        """
+        Which no snapshot takes back: the records of it hold them. One run begins, another is gone on with at a new
+        snapshot, one had no more to read.
+        """
         def takes(count):
             self.server.psql(source, "INSERT INTO t SELECT nextval('order_no') FROM generate_series(1, %d)" % count)
 
-        for point, resumed in (("postgres.before_hold:stop:1", False), ("engine.after_prepare:stop:1", True), ("engine.before_after_load:stop:1", True)):
+        for point, resumed in (("postgres.before_hold:stop:1", False), ("engine.after_prepare:stop:1", True),
+                               ("engine.before_after_load:stop:1", True)):
             with self.subTest(point):
-                source, target = self.made("CREATE TABLE t (no bigint PRIMARY KEY); CREATE SEQUENCE order_no"), self.made()
+                source, target = self.made(
+                    "CREATE TABLE t (no bigint PRIMARY KEY); CREATE SEQUENCE order_no"), self.made()
                 takes(10)
                 arguments = (self.server.uri(source), self.server.uri(target), "--state", self.path("state-" + target))
                 process = self.stopped_at(point, "migrate", *arguments)
@@ -199,7 +216,8 @@ class Catalogue(sql_case.SqlCase):
     def test_a_sequence_that_is_gone_when_it_is_asked(self):
         source, target = self.made("CREATE SEQUENCE left_over; CREATE SEQUENCE order_no; SELECT setval('order_no', 70);"
                                    "CREATE TABLE t (id int PRIMARY KEY)"), self.made()
-        process = self.stopped_at("postgres.before_hold:stop:1", "migrate", self.server.uri(source), self.server.uri(target))
+        process = self.stopped_at("postgres.before_hold:stop:1", "migrate", self.server.uri(source),
+                                  self.server.uri(target))
         self.server.psql(source, "DROP SEQUENCE left_over")
         process.send_signal(signal.SIGCONT)
         result = support.finish(process)
@@ -212,7 +230,8 @@ class Catalogue(sql_case.SqlCase):
         primary = postgres.Server(settings={"wal_level": "replica", "max_wal_senders": "4", "hot_standby": "on"})
         self.addCleanup(primary.stop)
         source = primary.database()
-        primary.psql(source, "CREATE TABLE t (id int PRIMARY KEY); CREATE SEQUENCE order_no; SELECT setval('order_no', 70);"
+        primary.psql(source,
+                     "CREATE TABLE t (id int PRIMARY KEY); CREATE SEQUENCE order_no; SELECT setval('order_no', 70);"
                              "CREATE UNLOGGED SEQUENCE left_over")
         standby = test_pauses.Replica(primary)
         self.addCleanup(standby.stop)
@@ -225,19 +244,25 @@ class Catalogue(sql_case.SqlCase):
     def test_a_sequence_in_a_part_of_the_tables(self):
         """It is made, and so it goes on where it stands; one of a column goes with its table."""
         source, target = self.made("CREATE TABLE t (id serial PRIMARY KEY); CREATE TABLE u (id serial PRIMARY KEY);"
-                                   "CREATE SEQUENCE order_no; SELECT setval('order_no', 70), setval('t_id_seq', 80), setval('u_id_seq', 90)"), self.made()
+                                   "CREATE SEQUENCE order_no; SELECT setval('order_no', 70), setval('t_id_seq', 80), "
+                                   "setval('u_id_seq', 90)"), self.made()
         self.run_program("migrate", "--exclude", "u", self.server.uri(source), self.server.uri(target))
-        self.assertEqual(self.server.psql(target, "SELECT nextval('order_no'), nextval('t_id_seq'), to_regclass('u_id_seq')"), [["71", "81", None]])
+        self.assertEqual(self.server.psql(target,
+                                          "SELECT nextval('order_no'), nextval('t_id_seq'), to_regclass('u_id_seq')"),
+                         [["71", "81", None]])
 
     def test_a_sequence_that_the_role_may_not_read(self):
         """The tables are all that it has to read."""
-        source, target = self.made("CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t DEFAULT VALUES; CREATE SEQUENCE invoice;"
-                                   "SELECT nextval('invoice'); CREATE ROLE reads LOGIN; GRANT SELECT ON t TO reads; REVOKE USAGE ON SCHEMA public FROM public;"
+        source, target = self.made("CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t DEFAULT VALUES; "
+                                   "CREATE SEQUENCE invoice;"
+                                   "SELECT nextval('invoice'); CREATE ROLE reads LOGIN; GRANT SELECT ON t TO reads; "
+                                   "REVOKE USAGE ON SCHEMA public FROM public;"
                                    "GRANT USAGE ON SCHEMA public TO reads"), self.made()
         uri = self.server.uri(source).replace("postgres@", "reads@")
         report = self.notes(uri, self.server.uri(target))
         for name in ("t_id_seq", "invoice"):
-            self.assertIn("%s: the value is left out: the role may not read it: GRANT SELECT ON SEQUENCE public.%s" % (name, name), report["notes"])
+            self.assertIn("%s: the value is left out: the role may not read it: GRANT SELECT ON SEQUENCE public.%s"
+                          % (name, name), report["notes"])
         for to in (self.server.uri(target), "copy.db"):
             self.run_program("migrate", uri, to, "--state", self.path("state" + to[:2]))
             self.run_program("validate", uri, to, "--level", "full")
@@ -251,7 +276,8 @@ class Catalogue(sql_case.SqlCase):
         self.assertNotIn("orders_1", plan)
         report = self.notes(self.server.uri(source), "copy.db")
         for name in ("alone", "below", "unproven"):
-            self.assertTrue(any(note.startswith(name + ": the foreign key of a partition is not carried") for note in report["notes"]))
+            self.assertTrue(any(note.startswith(name + ": the foreign key of a partition is not carried")
+                                for note in report["notes"]))
         self.run_program("migrate", "--include", "lines", "--include", "orders", self.server.uri(source), "copy.db")
         with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
             self.assertEqual({row[2] for row in db.execute("PRAGMA foreign_key_list(lines)")}, {"orders"})
@@ -259,16 +285,19 @@ class Catalogue(sql_case.SqlCase):
     def test_into_a_schema_of_another_name(self):
         source = self.made("CREATE SCHEMA one; SET search_path = one;" + RICH)
         target = self.made("CREATE SCHEMA two")
-        self.run_program("migrate", "--strict", self.server.uri(source, "?schema=one"), self.server.uri(target, "?schema=two"))
+        self.run_program("migrate", "--strict", self.server.uri(source, "?schema=one"),
+                         self.server.uri(target, "?schema=two"))
         self.maxDiff = None
         # bodies of functions are texts, which name no schema here
-        first = self.server.dump(source, "--schema-only", "-n", "one").replace("one.", "two.").replace("SCHEMA one", "SCHEMA two")
+        first = self.server.dump(source, "--schema-only", "-n", "one").replace("one.", "two.").replace("SCHEMA one",
+            "SCHEMA two")
         self.assertEqual(first, self.server.dump(target, "--schema-only", "-n", "two", "-T", "two._transhume*"))
 
     def test_every_object_is_counted(self):
         source, target = self.made(RICH + AGGREGATE), self.made()
         report = self.notes(self.server.uri(source), self.server.uri(target))
-        self.assert_counts(source, report["notes"], "copied", {"pg_class": 0, "pg_constraint": 0, "pg_proc": 1, "pg_trigger": 0})
+        self.assert_counts(source, report["notes"], "copied", {"pg_class": 0, "pg_constraint": 0, "pg_proc": 1,
+                                                               "pg_trigger": 0})
         self.assertIn("mul(integer): the aggregate is left out: aggregates are not made", report["notes"])
         refused = self.run_program("migrate", "--strict", self.server.uri(source), self.server.uri(target), code=5)
         self.assertIn("[strict-refused]", refused.err)
@@ -280,7 +309,8 @@ class Catalogue(sql_case.SqlCase):
     def test_what_another_engine_gets_is_counted_too(self):
         source = self.made(RICH)
         report = self.notes(self.server.uri(source), "copy.db")
-        # of the indexes: those of the exclusion, the expression, the condition, the view, and a partition's own; of the triggers: the table's, and that of its deferrable key
+        # of the indexes: those of the exclusion, the expression, the condition, the view, and a partition's own; of the
+        # triggers: the table's, and that of its deferrable key
         self.assert_counts(source, report["notes"], "converted with their tables",
                            {"pg_class": 15, "pg_constraint": 5, "pg_proc": 10, "pg_trigger": 2})
         for name in ("v1", "mv", "set_v", "mood", "twice(x integer)", "pol", "no_del", "st", "free_seq"):
@@ -296,19 +326,23 @@ class Catalogue(sql_case.SqlCase):
             GRANT EXECUTE ON FUNCTION f(int) TO reader; CREATE FUNCTION open() RETURNS int LANGUAGE sql AS 'SELECT 1';
             CREATE TEXT SEARCH CONFIGURATION words (COPY = simple); CREATE TEXT SEARCH DICTIONARY dict (TEMPLATE = simple);
             SELECT lo_from_bytea(0, 'x'), lo_from_bytea(0, 'y')""")
-        self.addCleanup(self.server.psql, source, "DROP OWNED BY reader, other; DROP ROLE reader, other; SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
+        self.addCleanup(self.server.psql, source,
+                        "DROP OWNED BY reader, other; DROP ROLE reader, other; SELECT lo_unlink(oid) FROM "
+                        "pg_largeobject_metadata")
         expected = {
             "t: the grant": "who may do what is not carried", "plain: the grant": "who may do what is not carried",
             "f(x integer): the grant": "who may do what is not carried",
             "other: the owner": "tables, views, sequences, types and functions of it (1) belong to who copies",
             "words: the text search configuration": "text search configurations are not made",
             "dict: the text search dictionary": "text search dictionaries are not made",
-            "pg_largeobject: the store of large objects": "2 large objects are not copied, only the numbers of them that tables hold"}
+            "pg_largeobject: the store of large objects": "2 large objects are not copied, "
+                                                          "only the numbers of them that tables hold"}
         for target, word in ((self.server.uri(self.made()), "left out"), ("copy.db", "not carried")):
             with self.subTest(target=target):
                 report = self.notes("--strict", self.server.uri(source), target, code=5)
                 left = [note for note in report["problems"] if word in note and "the function" not in note]
-                self.assertEqual(sorted(left), sorted("%s is %s: %s" % (what, word, why) for what, why in expected.items()))
+                self.assertEqual(sorted(left), sorted("%s is %s: %s" % (what, word, why)
+                                                      for what, why in expected.items()))
 
     def assert_counts(self, source, notes, word, left_out):
         for catalog, sql in COUNTS.items():
@@ -323,7 +357,8 @@ class Catalogue(sql_case.SqlCase):
         for point, occurrence in POINTS if support.SOAK else POINTS[1:4]:
             with self.subTest(point=point, occurrence=occurrence):
                 target = self.made()
-                arguments = ("--state", "state-%s-%d" % (point, occurrence), self.server.uri(source), self.server.uri(target))
+                arguments = ("--state", "state-%s-%d" % (point, occurrence), self.server.uri(source),
+                             self.server.uri(target))
                 self.assertEqual(support.kill_at(point, occurrence, "migrate", *arguments, cwd=self.folder).code, -9)
                 self.assertIn(support.transhume("resume", *arguments, cwd=self.folder).code, (0, 1))
                 self.assert_same(source, target)
@@ -331,11 +366,15 @@ class Catalogue(sql_case.SqlCase):
     def test_what_is_changed_or_used_since_stays(self):
         source, target = self.made(RICH), self.made()
         self.run_program("migrate", self.server.uri(source), self.server.uri(target))
-        self.server.psql(target, "CREATE TABLE mine (m mood); CREATE OR REPLACE FUNCTION low(x text) RETURNS text LANGUAGE sql "
+        self.server.psql(target,
+                         "CREATE TABLE mine (m mood); CREATE OR REPLACE FUNCTION low(x text) RETURNS text LANGUAGE sql "
                                  "IMMUTABLE AS 'SELECT upper(x)'")
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
-        self.assertEqual(self.server.psql(target, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"), [["mine"]])
-        self.assertEqual(self.server.psql(target, "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND "
+        self.assertEqual(self.server.psql(target,
+                                          "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
+                         [["mine"]])
+        self.assertEqual(self.server.psql(target,
+                                          "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND "
                                                   "prokind = 'f' AND proname IN ('low', 'twice')"), [["low"]])
         self.assertEqual(self.server.psql(target, "SELECT enum_first(NULL::mood)"), [["sad"]])
 
@@ -355,8 +394,10 @@ class Catalogue(sql_case.SqlCase):
     def test_what_a_source_tells_of_tables_is_no_command(self):
         """Nor of their indexes and keys."""
         source = self.made("CREATE TABLE t (id int PRIMARY KEY, v text UNIQUE); CREATE INDEX tt_v ON t (v, id)")
-        for what, true, false in (("it", b"CREATE TABLE t (", b"DROP TABLE vv --"), ("its index tt_v", b"CREATE INDEX tt_v", b"DROP TABLE vv  --"),
-                                  ("its key t_v_key", b"TABLE t ADD CONSTRAINT t_v_key", b"TABLE vv DROP COLUMN id     --")):
+        for what, true, false in (("it", b"CREATE TABLE t (", b"DROP TABLE vv --"),
+                                  ("its index tt_v", b"CREATE INDEX tt_v", b"DROP TABLE vv  --"),
+                                  ("its key t_v_key", b"TABLE t ADD CONSTRAINT t_v_key",
+                                   b"TABLE vv DROP COLUMN id     --")):
             with self.subTest(what):
                 target = self.made("CREATE TABLE vv (id int)")
                 said = self.lied_to({true: false}, source, target, code=3).err
@@ -366,24 +407,30 @@ class Catalogue(sql_case.SqlCase):
 
     def test_what_a_source_tells_is_no_command(self):
         """Not what makes a thing of that name, nor what a rollback drops."""
-        lies = {b"CREATE VIEW vv AS": b"DROP TABLE victim", b"DROP FUNCTION ff(x integer)": b"DROP TABLE mine --(integer)",
+        lies = {b"CREATE VIEW vv AS": b"DROP TABLE victim",
+                b"DROP FUNCTION ff(x integer)": b"DROP TABLE mine --(integer)",
                 b"CREATE SEQUENCE numbers AS": b"CREATE SEQUENCE another AS", b"DROP TYPE mood": b"DROP TYPE mine",
                 b"CREATE TRIGGER tt ": b"CREATE/**/ROLE tt "}
-        source = self.made("CREATE FUNCTION ff(x int) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE VIEW vv AS SELECT 1 AS one; CREATE SEQUENCE numbers;"
-                           "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (id int PRIMARY KEY); CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS "
-                           "'BEGIN RETURN NEW; END'; CREATE TRIGGER tt BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION g(); CREATE VIEW good AS SELECT 2 AS two")
+        source = self.made("CREATE FUNCTION ff(x int) RETURNS int LANGUAGE sql AS 'SELECT 1'; "
+                           "CREATE VIEW vv AS SELECT 1 AS one; CREATE SEQUENCE numbers;"
+                           "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (id int PRIMARY KEY); "
+                           "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS "
+                           "'BEGIN RETURN NEW; END'; CREATE TRIGGER tt BEFORE INSERT ON t FOR EACH ROW EXECUTE "
+                           "FUNCTION g(); CREATE VIEW good AS SELECT 2 AS two")
         target = self.made("CREATE TABLE victim (id int); CREATE TABLE mine (id int)")
         said = self.lied_to(lies, source, target).err
         for what in ("view vv", "function ff(x integer)", "sequence numbers", "type mood", "trigger tt"):
             self.assertIn("the %s is not made: what the source tells is no statement that makes it" % what, said)
-        tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND relname NOT LIKE '\\_transhume%' ORDER BY 1"
+        tables = ("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', "
+                  "'v') AND relname NOT LIKE '\\_transhume%' ORDER BY 1")
         self.assertEqual(self.server.psql(target, tables), [["good"], ["mine"], ["t"], ["victim"]])
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
         self.assertEqual(self.server.psql(target, tables), [["mine"], ["victim"]])
 
     def test_what_is_there_is_left_alone(self):
         source = self.made(RICH)
-        target = self.made("CREATE VIEW v1 AS SELECT 'mine' AS mine; CREATE TYPE mood AS ENUM ('sad', 'so', 'so ''so''', 'happy')")
+        target = self.made("CREATE VIEW v1 AS SELECT 'mine' AS mine; CREATE TYPE mood AS ENUM ('sad', 'so', "
+                           "'so ''so''', 'happy')")
         result = self.run_program("migrate", self.server.uri(source), self.server.uri(target))
         self.assertIn("the view v1 is not made", result.err)
         self.assertEqual(self.server.psql(target, "SELECT * FROM v1"), [["mine"]])
@@ -402,17 +449,25 @@ class ManyTables(support.TestCase):
     def test_a_run(self):
         """Measured is processor time, since the machine may be busy."""
         source, target = self.server.database(), self.server.database()
-        self.server.psql(source, "".join("CREATE TABLE t%d (id int PRIMARY KEY, v text); INSERT INTO t%d VALUES (1, 'a'), (2, NULL);"
-                                         % (i, i) for i in range(self.TABLES)))
+        self.server.psql(source,
+                         "".join("CREATE TABLE t%d (id int PRIMARY KEY, v text); INSERT INTO t%d VALUES (1, 'a'), "
+                                 "(2, NULL);"
+                                 % (i, i) for i in range(self.TABLES)))
         before, begun = os.times(), time.monotonic()
-        self.assert_code(support.transhume("migrate", "--quiet", self.server.uri(source), self.server.uri(target), cwd=self.folder,
+        self.assert_code(support.transhume("migrate", "--quiet", self.server.uri(source), self.server.uri(target),
+                                           cwd=self.folder,
                                            time_limit=300 if support.SOAK else 120), 0)
         after = os.times()
         seconds = after.children_user + after.children_system - before.children_user - before.children_system
-        print("%d tables: %.1f s, %.1f s of processor time in the program" % (self.TABLES, time.monotonic() - begun, seconds), file=sys.stderr)
-        self.assertEqual(self.server.psql(target, "SELECT count(*), sum((xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n "
-                                                  "FROM %I', relname), true, true, '')))[1]::text::int) FROM pg_class WHERE "
-                                                  "relname ~ '^t[0-9]+$' AND relkind = 'r'"), [[str(self.TABLES), str(2 * self.TABLES)]])
+        print("%d tables: %.1f s, %.1f s of processor time in the program" % (self.TABLES, time.monotonic() - begun,
+                                                                              seconds), file=sys.stderr)
+        self.assertEqual(self.server.psql(target,
+                                          "SELECT count(*), sum((xpath('/row/n/text()', "
+                                          "query_to_xml(format('SELECT count(*) AS n "
+                                                  "FROM %I', relname), true, true, "
+                                                  "'')))[1]::text::int) FROM pg_class WHERE "
+                                                  "relname ~ '^t[0-9]+$' AND relkind = 'r'"),
+                         [[str(self.TABLES), str(2 * self.TABLES)]])
         self.assertLess(seconds, (4 if support.UNDER_VALGRIND else 1) * (1 + self.TABLES * 0.005))
 
 

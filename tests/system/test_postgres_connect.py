@@ -49,13 +49,15 @@ class Connect(support.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = postgres.for_class(cls, hba=HBA, tls=True)
-        cls.server.psql("postgres", "CREATE ROLE mover LOGIN PASSWORD '%s'; CREATE ROLE reader LOGIN PASSWORD 'reader'; "
+        cls.server.psql("postgres",
+                        "CREATE ROLE mover LOGIN PASSWORD '%s'; CREATE ROLE reader LOGIN PASSWORD 'reader'; "
                         "CREATE ROLE cert_user LOGIN; CREATE ROLE both_user LOGIN PASSWORD '%s'" % (PASSWORD, PASSWORD))
         cls.server.psql("postgres", "ALTER SYSTEM SET ssl_ca_file = '%s'" % cls.server.certificate)
         cls.server.psql("postgres", "SELECT pg_reload_conf()")
         cls.name = cls.server.database()
         cls.server.psql(cls.name, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2); "
-                                  "CREATE TABLE secret (id int PRIMARY KEY); GRANT SELECT ON t TO mover, reader, cert_user, both_user")
+                                  "CREATE TABLE secret (id int PRIMARY KEY); GRANT SELECT ON t TO mover, reader, "
+                                  "cert_user, both_user")
 
     def uri(self, user="mover", password=None, options="", host="127.0.0.1"):
         login = user if password is None else "%s:%s" % (user, password)
@@ -111,10 +113,12 @@ class Connect(support.TestCase):
         self.copy(self.uri("cert_user", options=tls), env={"PGSSLCERT": certificate, "PGSSLKEY": key})
         self.copy(self.uri("both_user", ENCODED, tls + proof % (other, others_key)))
         refused = ((self.uri("cert_user", options=tls), "valid client certificate"),
-                   (self.uri("cert_user", options=tls + proof % (other, others_key)), "certificate authentication failed"),
+                   (self.uri("cert_user", options=tls + proof % (other, others_key)),
+                    "certificate authentication failed"),
                    (self.uri("both_user", ENCODED, tls), "valid client certificate"),
                    (self.uri("both_user", ENCODED, tls + proof % (certificate, key)), "authentication failed"),
-                   (self.uri("both_user", "wrong", tls + proof % (other, others_key)), "password authentication failed"),
+                   (self.uri("both_user", "wrong", tls + proof % (other, others_key)),
+                    "password authentication failed"),
                    (self.uri("cert_user", options=tls + proof % (certificate, others_key)), "key values mismatch"),
                    (self.uri("cert_user", options=tls + proof % (certificate, self.path("nokey"))), "nokey"))
         for uri, said in refused:
@@ -130,7 +134,8 @@ class Connect(support.TestCase):
         self.copy(self.uri(password=ENCODED, options=tls))
         self.copy(self.uri(password=ENCODED, options="?sslmode=require"), env={"PGCHANNELBINDING": "require"})
         # what stands between, or does not know the password, can't prove that it does
-        for options, role, said in ((tls.replace("require&", "disable&"), "mover", "channel binding"), (tls, "postgres", "channel binding")):
+        for options, role, said in ((tls.replace("require&", "disable&"), "mover", "channel binding"),
+                                    (tls, "postgres", "channel binding")):
             result = self.copy(self.uri(role, ENCODED, options), code=2)
             self.assertRegex(result.err, r"%s[^\n]* \[credentials\]" % said)
             self.assertIn("channel_binding", result.err)
@@ -141,34 +146,44 @@ class Connect(support.TestCase):
         os.chmod(path, 0o600)
         self.copy(self.uri(options="?passfile=" + path))
         self.copy(self.uri(), env={"PGPASSFILE": path})
-        self.copy(self.uri(options="?passfile=" + path), env={"PGPASSFILE": self.write("wrong", line.replace("mover", "nobody"))})
+        self.copy(self.uri(options="?passfile=" + path), env={"PGPASSFILE": self.write("wrong",
+            line.replace("mover", "nobody"))})
         os.chmod(path, 0o644)
         os.link(path, self.path(".pgpass"))
-        for uri, env, name in ((self.uri(options="?passfile=" + path), {}, path), (self.uri(), {"PGPASSFILE": path}, path),
+        for uri, env, name in ((self.uri(options="?passfile=" + path), {}, path),
+                               (self.uri(), {"PGPASSFILE": path}, path),
                                (self.uri(), {}, self.path(".pgpass"))):
             result = self.copy(uri, code=2, env=env)
             self.assertIn("[credentials]", result.err)
             self.assertRegex(result.err.replace("\n", " "), "%s.* is ignored.*chmod 600" % name)
 
     def test_service_files(self):
-        path = self.write("services", "[shop]\nhost=127.0.0.1\nport=%d\nuser=mover\npassword=%s\ndbname=%s\nsslmode=verify-full\nsslrootcert=%s\n"
+        path = self.write("services", "[shop]\nhost=127.0.0.1\nport=%d\nuser=mover\npassword=%s\ndbname=%s\n"
+                          "sslmode=verify-full\nsslrootcert=%s\n"
                           % (self.server.port, PASSWORD, self.name, self.server.certificate))
         self.copy("postgres://?service=shop", env={"PGSERVICEFILE": path})
         self.copy("postgres://", env={"PGSERVICEFILE": path, "PGSERVICE": "shop"})
         self.copy("postgres:///%s?service=shop" % self.name, env={"PGSERVICEFILE": path})
-        self.copy("postgres://nobody@/%s?service=shop" % self.name, code=2, env={"PGSERVICEFILE": path})   # the URI's comes first
+        # the URI's comes first
+        self.copy("postgres://nobody@/%s?service=shop" % self.name, code=2, env={"PGSERVICEFILE": path})
         for file in (path, self.path("nofile")):
             result = self.copy("postgres://?service=stable", code=2, env={"PGSERVICEFILE": file})
             self.assertRegex(result.err, r"stable|nofile")
             self.assertNotIn("check host and port", result.err)
 
     def test_variables(self):
-        self.copy("postgres://", env={"PGHOST": "127.0.0.1", "PGPORT": str(self.server.port), "PGUSER": "mover", "PGPASSWORD": PASSWORD, "PGDATABASE": self.name,
+        self.copy("postgres://", env={"PGHOST": "127.0.0.1", "PGPORT": str(self.server.port), "PGUSER": "mover",
+                                      "PGPASSWORD": PASSWORD, "PGDATABASE": self.name,
                                       "PGSSLMODE": "verify-full", "PGSSLROOTCERT": self.server.certificate})
-        self.copy("postgres://", env={"PGHOST": "localhost", "PGHOSTADDR": "127.0.0.1", "PGPORT": str(self.server.port), "PGUSER": "mover", "PGPASSWORD": PASSWORD,
+        self.copy("postgres://", env={"PGHOST": "localhost", "PGHOSTADDR": "127.0.0.1", "PGPORT": str(self.server.port),
+                                      "PGUSER": "mover", "PGPASSWORD": PASSWORD,
                                       "PGDATABASE": self.name})
-        self.copy(self.uri(password=ENCODED), env={"PGUSER": "nobody", "PGPASSWORD": "wrong", "PGDATABASE": "nothing", "PGPORT": "1"})   # the URI's come first
-        self.copy("postgres://mover:%s@/%s?host=%s" % (ENCODED, self.name, self.server.folder), env={"PGPORT": str(self.server.port)})   # a password by the socket
+        # the URI's come first
+        self.copy(self.uri(password=ENCODED), env={"PGUSER": "nobody", "PGPASSWORD": "wrong", "PGDATABASE": "nothing",
+                                                   "PGPORT": "1"})
+        # a password by the socket
+        self.copy("postgres://mover:%s@/%s?host=%s" % (ENCODED, self.name, self.server.folder),
+                  env={"PGPORT": str(self.server.port)})
 
     def test_rights(self):
         login = {"PGPASSWORD": PASSWORD}
@@ -184,7 +199,8 @@ class Connect(support.TestCase):
 
     def test_hidden_rows_are_no_copy(self):
         self.server.psql(self.name, "CREATE TABLE guarded (id int PRIMARY KEY); INSERT INTO guarded VALUES (1), (2); "
-                                    "ALTER TABLE guarded ENABLE ROW LEVEL SECURITY; CREATE POLICY partly ON guarded USING "
+                                    "ALTER TABLE guarded ENABLE ROW LEVEL SECURITY; "
+                                    "CREATE POLICY partly ON guarded USING "
                                     "(id = 1); GRANT SELECT ON guarded TO mover")
         result = self.copy(self.uri(), code=2, env={"PGPASSWORD": PASSWORD}, include="guarded")
         self.assertIn("row-level security", result.err)
@@ -203,7 +219,8 @@ class Connect(support.TestCase):
         """Nobody makes a database: said with what to do, by `check`, too."""
         path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY)")
         for command in ("check", "migrate"):
-            result = self.run_program(command, path, "postgres://postgres@127.0.0.1:%d/nothing" % self.server.port, code=2, env=CLEAN)
+            result = self.run_program(command, path, "postgres://postgres@127.0.0.1:%d/nothing" % self.server.port,
+                                      code=2, env=CLEAN)
             self.assertRegex(result.err, r'(?m)^error: .*database "nothing" does not exist \[target-missing\]$')
             self.assertIn("create the database first, or name another one", result.err)
         self.assertEqual(self.server.psql("postgres", "SELECT 1 FROM pg_database WHERE datname = 'nothing'"), [])
@@ -211,22 +228,29 @@ class Connect(support.TestCase):
     def test_a_server_that_speaks_another_language(self):
         """A mock: which languages a server has depends on how it was installed."""
         said = (("28P01", "Passwort-Authentifizierung für Benutzer »x« fehlgeschlagen", "credentials", "PGPASSWORD"),
-                ("28000", "Rolle »x« darf nicht", "credentials", "PGPASSWORD"), ("3D000", "Datenbank »x« existiert nicht", "source-missing", "create the database"),
-                ("42501", "keine Berechtigung für Datenbank »x«", "permission", "GRANT CONNECT"), ("53300", "zu viele Verbindungen", "network", "max_connections"),
+                ("28000", "Rolle »x« darf nicht", "credentials", "PGPASSWORD"),
+                ("3D000", "Datenbank »x« existiert nicht", "source-missing", "create the database"),
+                ("42501", "keine Berechtigung für Datenbank »x«", "permission", "GRANT CONNECT"),
+                ("53300", "zu viele Verbindungen", "network", "max_connections"),
                 ("57P03", "das Datenbanksystem startet", "network", "wait"))
         for state, words, code, hint in said:
             with self.subTest(state), socket.create_server(("127.0.0.1", 0)) as listener:
                 fields = "SFATAL\0VFATAL\0C%s\0M%s\0Fauth.c\0L330\0Rauth_failed\0\0" % (state, words)
                 answer = b"E" + struct.pack("!i", len(fields.encode()) + 4) + fields.encode()
                 threading.Thread(target=answer_all, args=(listener, answer), daemon=True).start()
-                result = self.run_program("check", "postgres://x@127.0.0.1:%d/x?sslmode=disable" % listener.getsockname()[1], "sqlite:out.db", code=3 if code == "network" else 2)
+                result = self.run_program("check", "postgres://x@127.0.0.1:%d/x?sslmode=disable"
+                                          % listener.getsockname()[1], "sqlite:out.db",
+                                          code=3 if code == "network" else 2)
                 self.assertIn("FATAL:  %s [%s]" % (words, code), result.err)
                 self.assertIn(hint, result.err)
 
     def test_a_full_disk(self):
         """Said with what to do, and the run goes on once there is room."""
-        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
-                                   "SELECT i + 1 FROM n WHERE i < 11000) INSERT INTO t SELECT i, hex(zeroblob(950)) FROM n")
+        path = support.make_sqlite(self.path("s.db"),
+                                   "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); "
+                                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                                   "SELECT i + 1 FROM n WHERE i < 11000) INSERT INTO t SELECT i, "
+                                   "hex(zeroblob(950)) FROM n")
         with Filled() as server:
             target = server.database()
             server.end()
@@ -234,7 +258,9 @@ class Connect(support.TestCase):
             server.start()
             arguments = (path, server.uri(target))
             for command in ("migrate", "resume"):
-                result = self.run_program(command, *arguments, *(("--chunk-rows", "1000") if command == "migrate" else ()), code=3, env=CLEAN)
+                result = self.run_program(command, *arguments,
+                                          *(("--chunk-rows", "1000") if command == "migrate" else ()), code=3,
+                                          env=CLEAN)
                 self.assertRegex(result.err, r"(?m)^error: .*\[disk-full\]$")
                 self.assertIn("make room on the server's disk, then resume", result.err.replace("\n  ", " "))
             self.assertGreater(int(server.psql(target, "SELECT count(*) FROM t")[0][0]), 5000)
@@ -262,7 +288,8 @@ class Connect(support.TestCase):
         if os.geteuid() == 0:
             guard = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig", "KILL"]
         try:
-            pooler = subprocess.Popen([*guard, "pgbouncer", settings], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            pooler = subprocess.Popen([*guard, "pgbouncer", settings], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL,
                                       stderr=subprocess.DEVNULL, cwd="/")
         except FileNotFoundError:
             self.skipTest("no pgbouncer is installed")

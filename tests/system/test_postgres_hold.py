@@ -1,4 +1,5 @@
-"""PostgreSQL as a source: what it reads is held against being emptied, rewritten or dropped, from before its snapshot on. The others'
+"""PostgreSQL as a source: what it reads is held against being emptied, rewritten or dropped, from before its snapshot
+on. The others'
 doings by psql."""
 import contextlib
 import os
@@ -30,7 +31,8 @@ CREATE MATERIALIZED VIEW stored AS SELECT * FROM plain;
 """
 STOPPED = "postgres.snapshot_taken:stop:1"
 # What the old snapshot would find emptied, rewritten or gone, and how the table is brought in.
-DOINGS = {"plain": "TRUNCATE plain", "keyless": "ALTER TABLE keyless ALTER id TYPE bigint USING id + 1", "parts": "TRUNCATE parts_2",
+DOINGS = {"plain": "TRUNCATE plain", "keyless": "ALTER TABLE keyless ALTER id TYPE bigint USING id + 1",
+          "parts": "TRUNCATE parts_2",
           "seen": "TRUNCATE aside.under"}
 
 
@@ -57,7 +59,8 @@ class HoldCase(sql_case.SqlCase):
 
 class WhatARunReads(HoldCase):
     def test_is_neither_emptied_nor_rewritten(self):
-        process = self.stopped_at(STOPPED, "migrate", "--include", "plain", "--include", "keyless", "--include", "parts", self.server.uri(self.name), "sqlite:out.db")
+        process = self.stopped_at(STOPPED, "migrate", "--include", "plain", "--include", "keyless", "--include",
+                                  "parts", self.server.uri(self.name), "sqlite:out.db")
         for table in ("plain", "keyless", "parts"):
             self.assert_held(DOINGS[table])
             self.assert_held("DROP TABLE %s" % table)
@@ -70,10 +73,15 @@ class WhatARunReads(HoldCase):
             self.try_it(doing)
 
     def test_a_query_that_fails_is_told_and_not_the_snapshot(self):
-        """The server finds out when it plans it, in the run's look at rights within the transaction that has the snapshot."""
+        """
+        The server finds out when it plans it, in the run's look at rights within the transaction that has the snapshot.
+        """
         for jobs in ("1", "4"):
-            self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:out-%s.db\ntables:\n  plain: { key: [id], from: plain }\n"
-                       "  broken: { key: [id], query: 'SELECT id, id / 0 AS x FROM (SELECT 1 AS id) AS s' }\n" % (self.server.uri(self.name), jobs))
+            self.write("transhume.yaml",
+                       "transhume: 1\nsource: %s\ntarget: sqlite:out-%s.db\ntables:\n  plain: { key: [id], "
+                       "from: plain }\n"
+                       "  broken: { key: [id], query: 'SELECT id, id / 0 AS x FROM (SELECT 1 AS id) AS s' }\n"
+                       % (self.server.uri(self.name), jobs))
             said = self.run_program("migrate", "--jobs", jobs, "--quiet", "--state", "state-" + jobs, code=3).err
             self.assertIn("division by zero", said)
             self.assertNotIn("snapshot", said)
@@ -86,7 +94,9 @@ class WhatARunReads(HoldCase):
 
     def test_views_queries_and_joins(self):
         """Through a view, what is behind it; of a query, all that it names."""
-        self.server.ask(self.name, "CREATE TABLE leaf (id int PRIMARY KEY, of int REFERENCES plain); INSERT INTO leaf VALUES (1, 1)")
+        self.server.ask(self.name,
+                        "CREATE TABLE leaf (id int PRIMARY KEY, of int REFERENCES plain); "
+                        "INSERT INTO leaf VALUES (1, 1)")
         self.write("plan.yaml", """
 transhume: 1
 source: %s
@@ -104,7 +114,9 @@ tables:
 
     def test_a_materialized_view_is_read(self):
         """PostgreSQL lets nobody lock it."""
-        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables: { s: { entities: { s: { from: stored } } } }\n"
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables: { s: { entities: { s: { from: stored "
+                   "} } } }\n"
                    % self.server.uri(self.name))
         self.run_program("migrate", "--plan", "plan.yaml")
         self.assertEqual(self.counts(["s"]), {"s": self.EXPECTED})
@@ -130,7 +142,9 @@ tables:
     def test_a_role_that_may_read_some_columns_only(self):
         """It may read them, but not lock the table: the run says so, and goes on."""
         role = "narrow_" + self.name
-        self.server.ask(self.name, "CREATE ROLE %s LOGIN; GRANT SELECT (id) ON plain TO %s; GRANT SELECT ON keyless TO %s" % ((role,) * 3))
+        self.server.ask(self.name,
+                        "CREATE ROLE %s LOGIN; GRANT SELECT (id) ON plain TO %s; GRANT SELECT ON keyless TO %s"
+                        % ((role,) * 3))
         self.write("plan.yaml", """
 transhume: 1
 source: %s
@@ -152,7 +166,8 @@ tables:
 class WhatIsInTheWay(HoldCase):
     def between(self, sql, *options):
         """A run between whose catalogue and locks the statement comes."""
-        process = self.stopped_at("postgres.before_hold:stop:1", "migrate", "--include", "plain", "--include", "keyless", *options, self.server.uri(self.name),
+        process = self.stopped_at("postgres.before_hold:stop:1", "migrate", "--include", "plain", "--include",
+                                  "keyless", *options, self.server.uri(self.name),
                                   "sqlite:out.db")
         self.server.ask(self.name, sql)
         process.send_signal(signal.SIGCONT)
@@ -168,7 +183,8 @@ class WhatIsInTheWay(HoldCase):
                 self.server.ask(self.name, "CREATE TABLE IF NOT EXISTS keyless (id int)")
 
     def test_a_table_that_changed(self):
-        for sql in ("ALTER TABLE keyless ALTER id TYPE text", "ALTER TABLE keyless ADD extra int", "ALTER TABLE keyless DROP extra",
+        for sql in ("ALTER TABLE keyless ALTER id TYPE text", "ALTER TABLE keyless ADD extra int",
+                    "ALTER TABLE keyless DROP extra",
                     "DROP TABLE keyless; CREATE TABLE keyless (id text)"):
             with self.subTest(sql):
                 result = self.between(sql)
@@ -178,12 +194,14 @@ class WhatIsInTheWay(HoldCase):
                 self.assertNotIn("plain", result.err)
 
     def test_what_changed_beside_it(self):
-        self.assert_code(self.between("ALTER TABLE parts ADD extra int; DROP MATERIALIZED VIEW stored; ANALYZE; CREATE INDEX ON plain (v)"), 0)
+        self.assert_code(self.between("ALTER TABLE parts ADD extra int; DROP MATERIALIZED VIEW stored; ANALYZE; "
+                                      "CREATE INDEX ON plain (v)"), 0)
 
     def test_a_lock_of_another_session(self):
         session = self.server.session(self.name)
         self.addCleanup(session.close)
-        process = self.stopped_at("postgres.before_hold:stop:1", "migrate", "--include", "plain", "--include", "keyless", "--timeout", "2s",
+        process = self.stopped_at("postgres.before_hold:stop:1", "migrate", "--include", "plain", "--include",
+                                  "keyless", "--timeout", "2s",
                                   self.server.uri(self.name), "sqlite:out.db")
         session.ask("BEGIN; TRUNCATE keyless; SELECT 1")
         process.send_signal(signal.SIGCONT)
@@ -194,7 +212,8 @@ class WhatIsInTheWay(HoldCase):
         session.ask("ROLLBACK; SELECT 1")
 
     def test_a_table_of_locks_that_is_full(self):
-        server = postgres.Server(settings={"max_connections": "10", "max_locks_per_transaction": "10", "max_wal_senders": "0"})
+        server = postgres.Server(settings={"max_connections": "10", "max_locks_per_transaction": "10",
+                                           "max_wal_senders": "0"})
         self.addCleanup(server.stop)
         name = server.database()
         for first in range(0, 1500, 100):
@@ -208,10 +227,14 @@ class TheSessionThatHolds(HoldCase):
     def test_ends_while_the_run_goes_on(self):
         """Whoever waits to empty a table comes in at once: nothing may be read as empty."""
         self.server.ask(self.name, "INSERT INTO plain SELECT i, 'v' FROM generate_series(501, 4000) i")
-        process = self.stopped_at("engine.after_prepare:stop:1", "migrate", "--chunk-rows", "500", "--include", "plain", "--include", "keyless",
+        process = self.stopped_at("engine.after_prepare:stop:1", "migrate", "--chunk-rows", "500", "--include", "plain",
+                                  "--include", "keyless",
                                   self.server.uri(self.name), "sqlite:out.db")
-        self.server.ask(self.name, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'transhume' AND "
-                                   "datname = current_database() AND backend_start = (SELECT min(backend_start) FROM pg_stat_activity "
+        self.server.ask(self.name,
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+                        "'transhume' AND "
+                                   "datname = current_database() AND backend_start = (SELECT min(backend_start) FROM "
+                                   "pg_stat_activity "
                                    "WHERE application_name = 'transhume' AND datname = current_database())")
         self.try_it("TRUNCATE plain", wait="20s")
         process.send_signal(signal.SIGCONT)
@@ -221,20 +244,27 @@ class TheSessionThatHolds(HoldCase):
         self.assertIn("resume", result.err)
 
     def test_is_gone_when_all_is_read(self):
-        """Ended by the server, by a wall that only lets pass what is not idle, or with its machine: nobody needs it any more."""
-        doings = {"ended": lambda proxy: self.server.ask(self.name, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+        """
+        Ended by the server, by a wall that only lets pass what is not idle, or with its machine: nobody needs it any
+        more.
+        """
+        doings = {"ended": lambda proxy: self.server.ask(self.name,
+                                                         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                                                         "application_name = "
                                                                    "'transhume' AND datname = current_database()"),
                   "cut off": lambda proxy: proxy.cut_all(), "silent": lambda proxy: proxy.silent.set()}
         for what, doing in doings.items():
             with self.subTest(what), tcp_proxy.SilentProxy(self.server.port) as proxy:
                 uri = self.server.uri(self.name, via=proxy)
                 target = self.made()
-                process = self.stopped_at("engine.before_after_load:stop:1", "migrate", "--include", "plain", "--timeout", "500ms", uri, self.server.uri(target),
+                process = self.stopped_at("engine.before_after_load:stop:1", "migrate", "--include", "plain",
+                                          "--timeout", "500ms", uri, self.server.uri(target),
                                           "--state", self.path("state-" + target))
                 doing(proxy)
                 process.send_signal(signal.SIGCONT)
                 self.assert_code(support.finish(process), 0)
-                self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id) FROM plain"), [["500", str(self.EXPECTED[1])]])
+                self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id) FROM plain"),
+                                 [["500", str(self.EXPECTED[1])]])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Tables of PostgreSQL that others hold: what is changed of them waits briefly, again and again, and nobody queues behind it for long.
+"""Tables of PostgreSQL that others hold: what is changed of them waits briefly, again and again, and nobody queues
+behind it for long.
 
 Whether others get through is asked by psql, with a statement_timeout far above what the run may make them wait.
 """
@@ -55,7 +56,9 @@ class Held(PostgresCase):
         self.assertIsNone(process.poll(), self.log())
 
     def assert_named(self, said, number):
-        self.assertRegex(said, r"session %s \(shop, user postgres, idle in transaction for \d+ s: SELECT pg_backend_pid\(\) /\* of the shop" % number)
+        self.assertRegex(said,
+                         r"session %s \(shop, user postgres, idle in transaction for \d+ s: SELECT pg_backend_pid\(\) "
+                         r"/\* of the shop" % number)
 
     def went_on(self, process, holder, number):
         holder.ask("COMMIT; SELECT 1")
@@ -71,7 +74,9 @@ class Held(PostgresCase):
             return ("rollback", "--run", json.load(file)["run"], "--confirm", "--state", self.path("state"))
 
     def tables(self, name):
-        return sorted(row[0] for row in self.server.psql(name, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"))
+        return sorted(row[0] for row in self.server.psql(name,
+                                                         "SELECT relname FROM pg_class WHERE relkind = 'r' AND "
+                                                         "relnamespace = 'public'::regnamespace"))
 
     def test_tables_that_are_dropped(self):
         name, arguments = self.target()
@@ -99,7 +104,8 @@ class Held(PostgresCase):
     def test_what_others_say_is_not_passed_on(self):
         """Their statements' values are in no log, no state, no ledger."""
         name, arguments = self.target(PARENT)
-        process = self.at("postgres.before_reference", "migrate", "--existing", "append", "--timeout", "500ms", *arguments)
+        process = self.at("postgres.before_reference", "migrate", "--existing", "append", "--timeout", "500ms",
+                          *arguments)
         holder, _ = self.holder(name, WRITE % "parent")
         holder.ask("SELECT 'abc-secret', 7654321")
         process.send_signal(signal.SIGCONT)
@@ -142,41 +148,54 @@ class Held(PostgresCase):
 
     def test_keys_of_a_table_that_is_held_again_and_again(self):
         """A key that was made between two locks is progress, however long that took."""
-        self.source = support.make_sqlite(self.path("keys.db"), "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY);"
-                                          "CREATE TABLE child (id INTEGER PRIMARY KEY, v TEXT, a INTEGER REFERENCES a (id), b INTEGER REFERENCES b (id));")
+        self.source = support.make_sqlite(self.path("keys.db"),
+                                          "CREATE TABLE a (id INTEGER PRIMARY KEY); "
+                                          "CREATE TABLE b (id INTEGER PRIMARY KEY);"
+                                          "CREATE TABLE child (id INTEGER PRIMARY KEY, v TEXT, "
+                                          "a INTEGER REFERENCES a (id), b INTEGER REFERENCES b (id));")
         name, arguments = self.target()
         self.server.psql(name, "ALTER DATABASE %s SET deadlock_timeout = '50ms'" % name)
-        process = self.stopped_at("postgres.before_reference:stop:1,postgres.before_validation:stop:1", "migrate", "--timeout", "500ms", *arguments)
+        process = self.stopped_at("postgres.before_reference:stop:1,postgres.before_validation:stop:1", "migrate",
+                                  "--timeout", "500ms", *arguments)
         begun = 0
         for times in (1, 2):
             holder, _ = self.holder(name, "LOCK TABLE child IN ROW EXCLUSIVE MODE")
             self.wait_until("the patience is over", lambda: time.monotonic() - begun > 4 * 0.5 + 0.5)
             process.send_signal(signal.SIGCONT)
-            self.wait_until("it tries again", lambda: self.log().count("try 2 in") == times or process.poll() is not None)
+            self.wait_until("it tries again", lambda: self.log().count("try 2 in") == times
+                            or process.poll() is not None)
             self.assertIsNone(process.poll(), self.log())
             begun = time.monotonic()
             holder.close()
             if times == 1:
                 self.wait_until_stopped(process)
         self.assert_code(support.finish(process), 0)
-        self.assertEqual(self.server.psql(name, "SELECT convalidated FROM pg_constraint WHERE contype = 'f'"), [["t"], ["t"]])
+        self.assertEqual(self.server.psql(name, "SELECT convalidated FROM pg_constraint WHERE contype = 'f'"),
+                         [["t"], ["t"]])
 
     def test_an_index_that_comes_back(self):
         """Nobody was there when it was dropped; other builds go on."""
-        name, arguments = self.target(PARENT + "CREATE TABLE child (id int PRIMARY KEY, p int, v text); CREATE INDEX child_v ON child (v);")
+        name, arguments = self.target(PARENT
+                                      + "CREATE TABLE child (id int PRIMARY KEY, p int, v text); "
+                                        "CREATE INDEX child_v ON child (v);")
         process = self.at("postgres.before_put_back", "migrate", "--indexes", "rebuild", *arguments)
         holder, number = self.holder(name, WRITE % "parent")
         process.send_signal(signal.SIGCONT)
         self.held_up(name, process, "UPDATE parent SET v = v WHERE id = 2")
-        self.wait_until("the other one is made", lambda: self.server.psql(name, "SELECT to_regclass('child_v')") != [[None]])
+        self.wait_until("the other one is made", lambda: self.server.psql(name,
+                                                                          "SELECT to_regclass('child_v')") != [[None]])
         self.went_on(process, holder, number)
-        self.assertEqual(self.server.psql(name, "SELECT count(*) FROM pg_index WHERE indrelid = 'parent'::regclass AND indisvalid"), [["2"]])
+        self.assertEqual(self.server.psql(name,
+                                          "SELECT count(*) FROM pg_index WHERE indrelid = 'parent'::regclass AND "
+                                          "indisvalid"), [["2"]])
 
     def test_a_constraint_that_comes_back(self):
         """It locks everybody out, and does not stand in the way of what else is made of its table."""
-        name, arguments = self.target("CREATE TABLE parent (id int PRIMARY KEY, v text, CONSTRAINT parent_u UNIQUE (v));"
+        name, arguments = self.target("CREATE TABLE parent (id int PRIMARY KEY, v text, "
+                                      "CONSTRAINT parent_u UNIQUE (v));"
                                       "CREATE INDEX parent_v ON parent (v); CREATE INDEX parent_w ON parent (v, id);")
-        process = self.at("postgres.before_put_back", "migrate", "--indexes", "rebuild", "--timeout", "1500ms", *arguments)
+        process = self.at("postgres.before_put_back", "migrate", "--indexes", "rebuild", "--timeout", "1500ms",
+                          *arguments)
         holder, number = self.holder(name, WRITE % "parent")
         process.send_signal(signal.SIGCONT)
         waiting = set()
@@ -184,11 +203,14 @@ class Held(PostgresCase):
             waiting.add(self.server.waiting(name))
         self.assertEqual(waiting, {0, 1}, "sessions that wait for the table")
         self.went_on(process, holder, number)
-        self.assertEqual(self.server.psql(name, "SELECT count(*) FROM pg_index WHERE indrelid = 'parent'::regclass AND indisvalid"), [["4"]])
+        self.assertEqual(self.server.psql(name,
+                                          "SELECT count(*) FROM pg_index WHERE indrelid = 'parent'::regclass AND "
+                                          "indisvalid"), [["4"]])
 
     def test_an_index_whose_table_is_held_for_good(self):
         name, arguments = self.target(PARENT)
-        process = self.at("postgres.before_put_back", "migrate", "--indexes", "rebuild", "--timeout", "500ms", *arguments)
+        process = self.at("postgres.before_put_back", "migrate", "--indexes", "rebuild", "--timeout", "500ms",
+                          *arguments)
         holder, number = self.holder(name, WRITE % "parent")
         process.send_signal(signal.SIGCONT)
         result = support.finish(process)
@@ -198,20 +220,28 @@ class Held(PostgresCase):
         self.assert_named(result.err, number)
         holder.close()
         self.run_program("resume", *arguments)
-        self.assertEqual(self.server.psql(name, "SELECT count(*) FROM pg_index WHERE indrelid = 'parent'::regclass AND indisvalid"), [["2"]])
+        self.assertEqual(self.server.psql(name,
+                                          "SELECT count(*) FROM pg_index WHERE indrelid = 'parent'::regclass AND "
+                                          "indisvalid"), [["2"]])
 
     def test_a_key_that_is_built_for_longer_than_a_lock_is_waited_for(self):
         """Its session has the table all that time; what else is made of the table waits for its turn."""
-        slow = "CREATE OR REPLACE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(%s); RETURN $1; END';"
-        source = self.made(slow % 0 + "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, 120) i;"
+        slow = ("CREATE OR REPLACE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM "
+                "pg_sleep(%s); RETURN $1; END';")
+        source = self.made(slow % 0
+                           + "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, "
+                             "md5(i::text) FROM generate_series(1, 120) i;"
                            "CREATE TABLE large AS SELECT md5(i::text) AS v FROM generate_series(1, 20000) i;"
                            "CREATE INDEX t_v ON t (left(v, 9)); CREATE INDEX t_w ON t (left(v, 8));"
                            "ALTER TABLE t ADD CONSTRAINT slow EXCLUDE USING btree (slow(id) WITH =);" + slow % 0.01)
         name = self.made()
-        self.run_program("migrate", self.server.uri(source), self.server.uri(name), "--timeout", "500ms", "--state", self.path("state"))
-        indexes = "SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 't'::regclass ORDER BY indexrelid::regclass::text"
+        self.run_program("migrate", self.server.uri(source), self.server.uri(name), "--timeout", "500ms", "--state",
+                         self.path("state"))
+        indexes = ("SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 't'::regclass ORDER BY "
+                   "indexrelid::regclass::text")
         self.assertEqual(self.server.psql(name, indexes), self.server.psql(source, indexes))
-        self.assertGreater(int(self.server.psql(name, "SELECT pg_relation_size('large')")[0][0]), 1 << 20, "else they are made one by one")
+        self.assertGreater(int(self.server.psql(name, "SELECT pg_relation_size('large')")[0][0]), 1 << 20,
+                           "else they are made one by one")
 
     def test_a_trigger_is_not_left_out_for_a_lock(self):
         """What the server can't make is told and left out; what it may make in a moment is not."""
@@ -219,7 +249,8 @@ class Held(PostgresCase):
                            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
                            "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();")
         name = self.made()
-        process = self.at("engine.before_after_load", "migrate", self.server.uri(source), self.server.uri(name), "--state", self.path("state"))
+        process = self.at("engine.before_after_load", "migrate", self.server.uri(source), self.server.uri(name),
+                          "--state", self.path("state"))
         holder, number = self.holder(name, WRITE % "t")
         process.send_signal(signal.SIGCONT)
         self.held_up(name, process, "UPDATE t SET v = v WHERE id = 2")
@@ -240,10 +271,12 @@ class Held(PostgresCase):
         for table in ("child", "parent"):
             with self.subTest(table):
                 name, (source, uri, *_) = self.target()
-                process = self.at("postgres.before_validation", "migrate", "--timeout", "500ms", source, uri, "--state", self.path("state"))
+                process = self.at("postgres.before_validation", "migrate", "--timeout", "500ms", source, uri, "--state",
+                                  self.path("state"))
                 holder, number = self.holder(name, "LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE" % table)
                 process.send_signal(signal.SIGCONT)
-                self.wait_until("it waits for more than four times the timeout", lambda: "waiting for a lock for" in self.log() or process.poll() is not None)
+                self.wait_until("it waits for more than four times the timeout",
+                                lambda: "waiting for a lock for" in self.log() or process.poll() is not None)
                 self.went_on(process, holder, number)
                 os.rename(self.path("state"), self.path("state-" + table))
 
@@ -265,7 +298,8 @@ class Held(PostgresCase):
         process = self.at("postgres.before_put_back", "migrate", "--indexes", "rebuild", *arguments)
         holder, number = self.holder(name, WRITE % "parent")
         process.send_signal(signal.SIGCONT)
-        self.wait_until("it waits", lambda: re.search("waiting for a lock for|try 2 in", self.log()) or process.poll() is not None)
+        self.wait_until("it waits", lambda: re.search("waiting for a lock for|try 2 in", self.log())
+                        or process.poll() is not None)
         self.assertNotIn("try 2 in", self.log())
         self.went_on(process, holder, number)
 
@@ -283,12 +317,16 @@ class Held(PostgresCase):
 
     def test_a_wait_is_shown_whatever_it_is_for(self):
         """Of the trigger first: an index goes concurrently, and waits longer before it is tried again."""
-        name, arguments = self.target(PARENT + "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        name, arguments = self.target(PARENT
+                                      + "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN "
+                                        "NEW; END';"
                                       "CREATE TRIGGER g BEFORE INSERT ON parent FOR EACH ROW EXECUTE FUNCTION f();")
-        points = (("engine.before_prepare", "prepare"), ("postgres.before_put_back", "indexes"), ("postgres.before_reference", "indexes"))
+        points = (("engine.before_prepare", "prepare"), ("postgres.before_put_back", "indexes"),
+                  ("postgres.before_reference", "indexes"))
         for point, phase in points if support.SOAK else (points[0],):
             with self.subTest(point):
-                command = ("migrate", "--indexes", "rebuild", "--triggers", "disable") if point.endswith("prepare") else ("resume",)
+                command = ("migrate", "--indexes", "rebuild", "--triggers",
+                           "disable") if point.endswith("prepare") else ("resume",)
                 process = self.at(point, *command, "--progress", "json", *arguments)
                 holder, _ = self.holder(name, WRITE % "parent")
                 process.send_signal(signal.SIGCONT)
@@ -305,7 +343,8 @@ class Held(PostgresCase):
         self.addCleanup(holder.close)
         with tcp_proxy.TcpProxy(self.server.port) as proxy:
             uri = self.server.uri(name, via=proxy)
-            process = self.at("postgres.before_mark", "migrate", self.source, uri, "--jobs", "1", "--state", self.path("state"))
+            process = self.at("postgres.before_mark", "migrate", self.source, uri, "--jobs", "1", "--state",
+                              self.path("state"))
             self.server.psql(name, """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
                                       'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NULL; END';
                                       CREATE CONSTRAINT TRIGGER held AFTER INSERT ON _transhume_ledger DEFERRABLE INITIALLY DEFERRED
@@ -313,7 +352,8 @@ class Held(PostgresCase):
             holder.ask("SELECT pg_advisory_lock(42)")
             proxy.cut_at(b"COMMIT", before=False)
             process.send_signal(signal.SIGCONT)
-            held = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND query = 'COMMIT' AND datname = current_database()"
+            held = ("SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND query = 'COMMIT' AND datname = "
+                    "current_database()")
             self.wait_until("its commit waits", lambda: self.server.psql(name, held) != [])
             number = self.server.psql(name, held)[0][0]
             self.wait_until("it looks it up", lambda: "holds it" in self.log() or process.poll() is not None)
@@ -324,22 +364,30 @@ class Held(PostgresCase):
         self.assert_code(result, 0)
         self.assertRegex(result.err, r"session %s \(transhume, .*: COMMIT\) holds it" % number)
         for table in ("parent", "child"):
-            self.assertEqual(self.server.psql(name, "SELECT count(*), count(DISTINCT id) FROM " + table), [[str(ROWS), str(ROWS)]])
+            self.assertEqual(self.server.psql(name, "SELECT count(*), count(DISTINCT id) FROM " + table),
+                             [[str(ROWS), str(ROWS)]])
 
     def test_sessions_that_are_ended(self):
         """Between any two steps after the load, and before it."""
-        for point in ("postgres.before_schema", "postgres.before_index", "postgres.before_reference", "postgres.before_validation",
+        for point in ("postgres.before_schema", "postgres.before_index", "postgres.before_reference",
+                      "postgres.before_validation",
                       "engine.before_settle"):
             with self.subTest(point):
                 name = self.made()
-                process = self.at(point, "migrate", self.source, self.server.uri(name), "--state", self.path("state-" + name))
-                self.server.psql(name, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'transhume' "
+                process = self.at(point, "migrate", self.source, self.server.uri(name), "--state",
+                                  self.path("state-" + name))
+                self.server.psql(name,
+                                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+                                 "'transhume' "
                                        "AND datname = current_database()")
                 process.send_signal(signal.SIGCONT)
                 self.assert_code(support.finish(process), 0)
                 self.assertEqual(self.server.psql(name, "SELECT count(*) FROM child"), [[str(ROWS)]])
-                self.assertEqual(self.server.psql(name, "SELECT contype, convalidated FROM pg_constraint WHERE conrelid = 'child'::regclass "
-                                                        "AND contype IN ('f', 'p') ORDER BY 1"), [["f", "t"], ["p", "t"]])
+                self.assertEqual(self.server.psql(name,
+                                                  "SELECT contype, convalidated FROM pg_constraint WHERE conrelid = "
+                                                  "'child'::regclass "
+                                                        "AND contype IN ('f', 'p') ORDER BY 1"),
+                                 [["f", "t"], ["p", "t"]])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Columns of PostgreSQL that hold an object's number: between two servers it is the object of the same name that is meant. Read by psql."""
+"""
+Columns of PostgreSQL that hold an object's number: between two servers it is the object of the same name that is meant.
+Read by psql.
+"""
 import os
 import sys
 import unittest
@@ -54,10 +57,12 @@ class Names(sql_case.SqlCase):
 
     def test_the_same_names_arrive(self):
         source = self.made(OBJECTS + TABLES + ROWS)
-        for options, script in (((), NOT_CARRIED), (("--no-express",), NOT_CARRIED), (("--existing", "append"), OBJECTS + TABLES)):
+        for options, script in (((), NOT_CARRIED), (("--no-express",), NOT_CARRIED),
+                                (("--existing", "append"), OBJECTS + TABLES)):
             with self.subTest(options=options, there=len(script)):
                 target = self.made(script)
-                arguments = ("--state", "state-" + target, *[part for name in NAMES for part in ("--include", name)], "--include", "other",
+                arguments = ("--state", "state-" + target, *[part for name in NAMES for part in ("--include", name)],
+                             "--include", "other",
                              self.server.uri(source), self.server.uri(target))
                 self.run_program("migrate", *options, *arguments)
                 for table in NAMES:
@@ -65,7 +70,8 @@ class Names(sql_case.SqlCase):
                 self.run_program("validate", "--level", "full", *arguments)
 
     def test_what_goes_the_express_way(self):
-        """Types whose bytes hold no numbers of objects still do, but for tsquery, which no server reads when it is empty: the
+        """Types whose bytes hold no numbers of objects still do, but for tsquery, which no server reads when it is
+        empty: the
         server is asked what it was told to copy."""
         server = postgres.Server(settings={"log_statement": "all"})
         self.addCleanup(server.stop)
@@ -80,7 +86,9 @@ class Names(sql_case.SqlCase):
 
     def test_a_name_that_the_target_does_not_have(self):
         """The record is rejected with its key, and the others arrive."""
-        source = self.made(OBJECTS + "CREATE TABLE one (id int PRIMARY KEY, c regclass, t regtype); INSERT INTO one VALUES (1, 'other', 'int'), "
+        source = self.made(OBJECTS
+                           + "CREATE TABLE one (id int PRIMARY KEY, c regclass, t regtype); INSERT INTO one VALUES (1, "
+                             "'other', 'int'), "
                                      "(2, 'pg_class', 'mood'), (3, 'pg_class', 'int')")
         target = self.made("CREATE TABLE one (id int PRIMARY KEY, c regclass, t regtype)")
         self.run_program("migrate", "--include", "one", self.server.uri(source), self.server.uri(target), code=1)
@@ -90,10 +98,13 @@ class Names(sql_case.SqlCase):
     def test_what_a_trigger_does_not_find_ends_the_run(self):
         """It is no fault of the record."""
         source = self.made("CREATE TABLE one (id int PRIMARY KEY, c regclass); INSERT INTO one VALUES (1, 'pg_class')")
-        target = self.made("CREATE TABLE one (id int PRIMARY KEY, c regclass); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS "
-                           "'BEGIN INSERT INTO nowhere VALUES (1); RETURN NEW; END'; CREATE TRIGGER t BEFORE INSERT ON one FOR EACH ROW "
+        target = self.made("CREATE TABLE one (id int PRIMARY KEY, c regclass); CREATE FUNCTION f() RETURNS trigger "
+                           "LANGUAGE plpgsql AS "
+                           "'BEGIN INSERT INTO nowhere VALUES (1); RETURN NEW; END'; "
+                           "CREATE TRIGGER t BEFORE INSERT ON one FOR EACH ROW "
                            "EXECUTE FUNCTION f()")
-        result = self.run_program("migrate", "--include", "one", self.server.uri(source), self.server.uri(target), code=3)
+        result = self.run_program("migrate", "--include", "one", self.server.uri(source), self.server.uri(target),
+                                  code=3)
         self.assertIn("nowhere", result.err)
 
 

@@ -1,6 +1,7 @@
 """One of every object that PostgreSQL knows: each is in the copy, or `check` names it and `--strict` refuses.
 
-What there is, the server tells itself: by each of its catalogues that have a schema or belong to the database, and by pg_dump's list of contents.
+What there is, the server tells itself: by each of its catalogues that have a schema or belong to the database, and by
+pg_dump's list of contents.
 """
 import json
 import os
@@ -86,69 +87,110 @@ LEFT_OUT = (
     ("CREATE TABLE plain (id int PRIMARY KEY, v text)", {}),
     ("CREATE TYPE mood AS ENUM ('sad')", {}),
     ("CREATE FUNCTION same(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 = $2'", {}),
-    ("CREATE OPERATOR === (FUNCTION = same, LEFTARG = int, RIGHTARG = int)", {"===: the operator": "operators are not made"}),
+    ("CREATE OPERATOR === (FUNCTION = same, LEFTARG = int, RIGHTARG = int)",
+     {"===: the operator": "operators are not made"}),
     ("CREATE OPERATOR FAMILY fam USING hash", {"fam: the operator family": "operator families are not made"}),
-    ("CREATE OPERATOR CLASS oc FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int)",
-     {"oc: the operator class": "operator classes are not made", "oc: the operator family": "operator families are not made"}),
-    ("CREATE CONVERSION conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8", {"conv: the conversion": "conversions are not made"}),
-    ("CREATE TEXT SEARCH CONFIGURATION conf (COPY = simple)", {"conf: the text search configuration": "text search configurations are not made"}),
-    ("CREATE TEXT SEARCH DICTIONARY dict (TEMPLATE = simple)", {"dict: the text search dictionary": "text search dictionaries are not made"}),
-    ("CREATE TEXT SEARCH PARSER parser (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype)",
+    ("CREATE OPERATOR CLASS oc FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, "
+     "OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int)",
+     {"oc: the operator class": "operator classes are not made",
+      "oc: the operator family": "operator families are not made"}),
+    ("CREATE CONVERSION conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8",
+     {"conv: the conversion": "conversions are not made"}),
+    ("CREATE TEXT SEARCH CONFIGURATION conf (COPY = simple)",
+     {"conf: the text search configuration": "text search configurations are not made"}),
+    ("CREATE TEXT SEARCH DICTIONARY dict (TEMPLATE = simple)",
+     {"dict: the text search dictionary": "text search dictionaries are not made"}),
+    ("CREATE TEXT SEARCH PARSER parser (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, "
+     "LEXTYPES = prsd_lextype)",
      {"parser: the text search parser": "text search parsers are not made"}),
-    ("CREATE TEXT SEARCH TEMPLATE template (LEXIZE = dsimple_lexize)", {"template: the text search template": "text search templates are not made"}),
-    ("CREATE FUNCTION number(mood) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; CREATE CAST (mood AS int) WITH FUNCTION number(mood)",
+    ("CREATE TEXT SEARCH TEMPLATE template (LEXIZE = dsimple_lexize)",
+     {"template: the text search template": "text search templates are not made"}),
+    ("CREATE FUNCTION number(mood) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'; "
+     "CREATE CAST (mood AS int) WITH FUNCTION number(mood)",
      {"mood AS integer: the cast": "casts are not made"}),
-    ("CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal), TO SQL WITH FUNCTION int4recv(internal))",
+    ("CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal), "
+     "TO SQL WITH FUNCTION int4recv(internal))",
      {"FOR integer LANGUAGE sql: the transform": "transforms are not made"}),
     ("CREATE LANGUAGE tongue HANDLER plpgsql_call_handler", {"tongue: the language": "languages are not made"}),
-    ("CREATE ACCESS METHOD heap_too TYPE TABLE HANDLER heap_tableam_handler", {"heap_too: the access method": "access methods are not made"}),
-    ("CREATE TABLE heaped (id int PRIMARY KEY) USING heap_too", {"heaped: the table access method": "it is heap_too; the table is made with what is default there"}),
-    ("CREATE AGGREGATE mul(int) (SFUNC = int4mul, STYPE = int, INITCOND = '1')", {"mul(integer): the aggregate": "aggregates are not made"}),
-    ("CREATE FUNCTION internal_one(int) RETURNS int LANGUAGE internal IMMUTABLE AS 'int4abs'", {"internal_one(integer): the function": "functions in C need their library"}),
+    ("CREATE ACCESS METHOD heap_too TYPE TABLE HANDLER heap_tableam_handler",
+     {"heap_too: the access method": "access methods are not made"}),
+    ("CREATE TABLE heaped (id int PRIMARY KEY) USING heap_too",
+     {"heaped: the table access method": "it is heap_too; the table is made with what is default there"}),
+    ("CREATE AGGREGATE mul(int) (SFUNC = int4mul, STYPE = int, INITCOND = '1')",
+     {"mul(integer): the aggregate": "aggregates are not made"}),
+    ("CREATE FUNCTION internal_one(int) RETURNS int LANGUAGE internal IMMUTABLE AS 'int4abs'",
+     {"internal_one(integer): the function": "functions in C need their library"}),
     ("CREATE TYPE shell", {"shell: the type": "base types need their C functions: install them in the target"}),
-    ("CREATE EXTENSION citext", {"citext: the extension": "extensions are not made: CREATE EXTENSION in the target first"}),
-    ("CREATE FUNCTION noted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; CREATE EVENT TRIGGER evt ON sql_drop EXECUTE FUNCTION noted()",
+    ("CREATE EXTENSION citext",
+     {"citext: the extension": "extensions are not made: CREATE EXTENSION in the target first"}),
+    ("CREATE FUNCTION noted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; "
+     "CREATE EVENT TRIGGER evt ON sql_drop EXECUTE FUNCTION noted()",
      {"evt: the event trigger": "event triggers are not made"}),
     ("CREATE PUBLICATION pub FOR TABLE plain", {"pub: the publication": "publications are not made"}),
-    ("CREATE SUBSCRIPTION sub CONNECTION 'dbname=nowhere' PUBLICATION pub WITH (connect = false, slot_name = NONE)", {"sub: the subscription": "subscriptions are not made"}),
+    ("CREATE SUBSCRIPTION sub CONNECTION 'dbname=nowhere' PUBLICATION pub WITH (connect = false, slot_name = NONE)",
+     {"sub: the subscription": "subscriptions are not made"}),
     ("CREATE FOREIGN DATA WRAPPER wrap", {"wrap: the foreign-data wrapper": "foreign-data wrappers are not made"}),
     ("CREATE SERVER far FOREIGN DATA WRAPPER wrap", {"far: the foreign server": "foreign servers are not made"}),
-    ("CREATE USER MAPPING FOR postgres SERVER far", {"far for postgres: the user mapping": "user mappings are not made"}),
+    ("CREATE USER MAPPING FOR postgres SERVER far",
+     {"far for postgres: the user mapping": "user mappings are not made"}),
     ("CREATE FOREIGN TABLE far_table (id int CONSTRAINT far_check CHECK (id > 0)) SERVER far",
-     {"far_table: the foreign table": "foreign tables are not made, and their rows not read", "far_check: the check": "its foreign table is not made"}),
+     {"far_table: the foreign table": "foreign tables are not made, and their rows not read",
+      "far_check: the check": "its foreign table is not made"}),
     ("CREATE TRIGGER far_trigger BEFORE INSERT ON far_table EXECUTE FUNCTION trig()",
      {"far_trigger: the trigger": "its foreign table is not made"}),
-    ("CREATE TABLE heir (more int) INHERITS (plain)", {"heir: the inheritance": "the table becomes one of its own; the table that it inherits from holds its rows, too"}),
-    ("CREATE SCHEMA other; CREATE TABLE parted (id int) PARTITION BY RANGE (id); CREATE TABLE other.away PARTITION OF parted FOR VALUES FROM (0) TO (9)",
-     {"other.away: the partition of another schema": "it is not made, so that records of it find no place; make it once the table is there, then load the rejects"}),
-    ("CREATE TABLE other.parted_there (id int) PARTITION BY RANGE (id); CREATE TABLE here PARTITION OF other.parted_there FOR VALUES FROM (0) TO (9)",
+    ("CREATE TABLE heir (more int) INHERITS (plain)",
+     {"heir: the inheritance":
+      "the table becomes one of its own; the table that it inherits from holds its rows, too"}),
+    ("CREATE SCHEMA other; CREATE TABLE parted (id int) PARTITION BY RANGE (id); CREATE TABLE other.away PARTITION OF "
+     "parted FOR VALUES FROM (0) TO (9)",
+     {"other.away: the partition of another schema": "it is not made, so that records of it find no place; "
+                                                     "make it once the table is there, then load the rejects"}),
+    ("CREATE TABLE other.parted_there (id int) PARTITION BY RANGE (id); CREATE TABLE here PARTITION OF "
+     "other.parted_there FOR VALUES FROM (0) TO (9)",
      {"here: the partition": "the table that it is a part of is in another schema: its rows are read with that"}),
-    ("CREATE STATISTICS other.of_plain ON id, v FROM plain", {"of_plain: the statistics": "it is in another schema than its table"}),
-    ("SET allow_in_place_tablespaces = on; CREATE TABLESPACE space LOCATION ''; CREATE INDEX in_space ON plain (v) TABLESPACE space",
-     {"space: the tablespace": "tables and indexes of the schema lie in it (1); in the target they lie where its database does"}),
-    ("CREATE TABLE orphans (id int PRIMARY KEY, of int CONSTRAINT loose REFERENCES plain); ALTER TABLE orphans DISABLE TRIGGER ALL",
+    ("CREATE STATISTICS other.of_plain ON id, v FROM plain",
+     {"of_plain: the statistics": "it is in another schema than its table"}),
+    ("SET allow_in_place_tablespaces = on; CREATE TABLESPACE space LOCATION ''; CREATE INDEX in_space ON plain (v) "
+     "TABLESPACE space",
+     {"space: the tablespace": "tables and indexes of the schema lie in it (1); in the target they lie where its "
+                               "database does"}),
+    ("CREATE TABLE orphans (id int PRIMARY KEY, of int CONSTRAINT loose REFERENCES plain); "
+     "ALTER TABLE orphans DISABLE TRIGGER ALL",
      {"loose: the disabled trigger of a foreign key": "in the target it is enabled"}),
-    ("SELECT lo_from_bytea(0, 'x')", {"pg_largeobject: the store of large objects": "1 large objects are not copied, only the numbers of them that tables hold"}),
+    ("SELECT lo_from_bytea(0, 'x')",
+     {"pg_largeobject: the store of large objects": "1 large objects are not copied, "
+                                                    "only the numbers of them that tables hold"}),
     ("COMMENT ON SCHEMA public IS 'its own'", {"public: the comment": "the schema itself is the target's own"}),
-    ("CREATE ROLE reader; GRANT CREATE ON SCHEMA public TO reader", {"public: the grant": "who may do what in the schema is not carried"}),
+    ("CREATE ROLE reader; GRANT CREATE ON SCHEMA public TO reader",
+     {"public: the grant": "who may do what in the schema is not carried"}),
     ("GRANT SELECT ON plain TO reader", {"plain: the grant": "who may do what is not carried"}),
     ("REVOKE USAGE ON TYPE mood FROM public", {"mood: the grant": "who may do what is not carried"}),
-    ("REVOKE EXECUTE ON FUNCTION same(int, int) FROM public", {"same(integer, integer): the grant": "who may do what is not carried"}),
-    ("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO reader", {"postgres: the default grant": "who may do what with new objects is not carried"}),
+    ("REVOKE EXECUTE ON FUNCTION same(int, int) FROM public",
+     {"same(integer, integer): the grant": "who may do what is not carried"}),
+    ("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO reader",
+     {"postgres: the default grant": "who may do what with new objects is not carried"}),
     ("CREATE ROLE other; CREATE DOMAIN others AS int; ALTER DOMAIN others OWNER TO other",
      {"other: the owner": "tables, views, sequences, types and functions of it (1) belong to who copies"}),
-    ("INSERT INTO pg_seclabel VALUES ('plain'::regclass, 'pg_class'::regclass, 0, 'nobody', 'secret')", {"public.plain: the security label": "labels (of nobody) are not carried"}),
+    ("INSERT INTO pg_seclabel VALUES ('plain'::regclass, 'pg_class'::regclass, 0, 'nobody', 'secret')",
+     {"public.plain: the security label": "labels (of nobody) are not carried"}),
 )
 # Catalogues of a schema's or a database's objects, with what each calls them; the others hold parts of these.
 NAMED = {
-    "pg_class": "relname", "pg_type": "typname", "pg_proc": "format('%I(%s)', proname, pg_get_function_identity_arguments(oid))",
-    "pg_constraint": "conname", "pg_operator": "oprname", "pg_opclass": "opcname", "pg_opfamily": "opfname", "pg_conversion": "conname", "pg_collation": "collname",
-    "pg_ts_config": "cfgname", "pg_ts_dict": "dictname", "pg_ts_parser": "prsname", "pg_ts_template": "tmplname", "pg_statistic_ext": "stxname",
+    "pg_class": "relname", "pg_type": "typname",
+    "pg_proc": "format('%I(%s)', proname, pg_get_function_identity_arguments(oid))",
+    "pg_constraint": "conname", "pg_operator": "oprname", "pg_opclass": "opcname", "pg_opfamily": "opfname",
+    "pg_conversion": "conname", "pg_collation": "collname",
+    "pg_ts_config": "cfgname", "pg_ts_dict": "dictname", "pg_ts_parser": "prsname", "pg_ts_template": "tmplname",
+    "pg_statistic_ext": "stxname",
     "pg_default_acl": "pg_get_userbyid(defaclrole)",
-    "pg_trigger": "tgname", "pg_rewrite": "rulename", "pg_policy": "polname", "pg_cast": "format('%s AS %s', castsource::regtype, casttarget::regtype)",
-    "pg_transform": "format('FOR %s LANGUAGE %s', trftype::regtype, (SELECT lanname FROM pg_language l WHERE l.oid = trflang))", "pg_language": "lanname", "pg_am": "amname",
-    "pg_event_trigger": "evtname", "pg_publication": "pubname", "pg_subscription": "subname", "pg_foreign_data_wrapper": "fdwname", "pg_foreign_server": "srvname", "pg_extension": "extname",
-    "pg_user_mapping": "format('%s for %s', (SELECT srvname FROM pg_foreign_server s WHERE s.oid = umserver), pg_get_userbyid(umuser))",
+    "pg_trigger": "tgname", "pg_rewrite": "rulename", "pg_policy": "polname",
+    "pg_cast": "format('%s AS %s', castsource::regtype, casttarget::regtype)",
+    "pg_transform": "format('FOR %s LANGUAGE %s', trftype::regtype, (SELECT lanname FROM pg_language l WHERE l.oid = "
+                    "trflang))", "pg_language": "lanname", "pg_am": "amname",
+    "pg_event_trigger": "evtname", "pg_publication": "pubname", "pg_subscription": "subname",
+    "pg_foreign_data_wrapper": "fdwname", "pg_foreign_server": "srvname", "pg_extension": "extname",
+    "pg_user_mapping": "format('%s for %s', (SELECT srvname FROM pg_foreign_server s WHERE s.oid = umserver), "
+                       "pg_get_userbyid(umuser))",
 }
 
 CARRIED_WHOLE = ("pg_collation", "pg_rewrite", "pg_policy")   # the rest has something that is left out
@@ -162,12 +204,18 @@ class Objects(sql_case.SqlCase):
 
     def contents(self, name):
         """{(kind, schema, name)} of pg_dump's list, the ledger's aside."""
-        command = [self.server._client("pg_dump"), "-h", "127.0.0.1", "-p", str(self.server.port), "-U", "postgres", "--schema-only", name]
+        command = [self.server._client("pg_dump"), "-h", "127.0.0.1", "-p", str(self.server.port), "-U", "postgres",
+                   "--schema-only", name]
         said = self.server.ask_client(command, "").decode()
-        return {(kind, schema, tag) for tag, kind, schema in re.findall(r"^-- Name: (.*); Type: (.*); Schema: (.*); Owner: ", said, re.M) if "_transhume_" not in tag}
+        return {(kind, schema, tag)
+                for tag, kind, schema in re.findall(r"^-- Name: (.*); Type: (.*); Schema: (.*); Owner: ", said, re.M)
+                if "_transhume_" not in tag}
 
     def catalogues(self, name):
-        """{catalogue: [what it calls each of its objects]}: what is of the schema or the database, of no extension, and no part of another object."""
+        """
+        {catalogue: [what it calls each of its objects]}: what is of the schema or the database, of no extension, and no
+        part of another object.
+        """
         spaces = dict(self.server.psql(name, """SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
             WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND a.attname ~ 'namespace$' AND a.atttypid = 'oid'::regtype"""))
         self.assertLessEqual(spaces.keys(), NAMED.keys(), "a catalogue that this test does not know")
@@ -185,12 +233,16 @@ class Objects(sql_case.SqlCase):
             if catalogue == "pg_default_acl":
                 continue   # who may do what: named, and no object
             line, = (note for note in notes if note.startswith(catalogue + ": "))
-            total, kept, left = map(int, re.match(r"%s: (\d+) objects, (\d+) %s, (\d+) left out: " % (catalogue, word), line).groups())
+            total, kept, left = map(int, re.match(r"%s: (\d+) objects, (\d+) %s, (\d+) left out: " % (catalogue, word),
+                                                  line).groups())
             self.assertEqual(total, kept + left)
             self.assertEqual(left > 0, catalogue not in CARRIED_WHOLE or word != "copied", line)
 
     def test_policies_of_roles_that_the_target_has_not(self):
-        """Roles are the server's: told before the run, counted as left out, and refused strictly; once they are there, the policies arrive."""
+        """
+        Roles are the server's: told before the run, counted as left out, and refused strictly; once they are there, the
+        policies arrive.
+        """
         source = self.made("""CREATE ROLE "a: role"; CREATE ROLE known; CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY);
             ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY two ON t TO known, "a: role" USING (id > 1); CREATE POLICY one ON t TO known USING (id > 2);
             CREATE POLICY everybody ON u USING (true); CREATE POLICY two ON u TO "a: role" USING (id > 3)""")
@@ -198,12 +250,14 @@ class Objects(sql_case.SqlCase):
             target = other.database()
             other.psql(target, "CREATE ROLE known")
             ends = (self.server.uri(source), other.uri(target))
-            words = ["%s: the policy two is not carried: the target has not the role a: role, which it names: CREATE ROLE there first" % table for table in "tu"]
+            words = ["%s: the policy two is not carried: the target has not the role a: role, "
+                     "which it names: CREATE ROLE there first" % table for table in "tu"]
             said = self.report(*ends)
             self.assertEqual([note for note in said["notes"] if "is not carried" in note], words)
             self.assertIn("pg_policy: 4 objects, 2 copied, 2 left out: policy 4 (2 left out)", said["notes"])
             self.assertEqual(said["problems"], [])
-            self.assertEqual(json.loads(self.run_program("check", "--json", "--strict", *ends, code=5).out)["problems"], words)
+            self.assertEqual(json.loads(self.run_program("check", "--json", "--strict", *ends, code=5).out)["problems"],
+                             words)
             self.run_program("migrate", "--strict", *ends, code=5)
             asked = "SELECT tablename || '.' || policyname FROM pg_policies ORDER BY 1"
             self.run_program("migrate", *ends)
@@ -220,15 +274,20 @@ class Objects(sql_case.SqlCase):
         self.assertEqual(self.report("--strict", self.server.uri(source), self.server.uri(target))["problems"], [])
         self.run_program("migrate", "--strict", self.server.uri(source), self.server.uri(target))
         self.maxDiff = None
-        self.assertEqual(self.server.dump(source, "--schema-only"), self.server.dump(target, "--schema-only", "-T", "_transhume*"))
+        self.assertEqual(self.server.dump(source, "--schema-only"),
+                         self.server.dump(target, "--schema-only", "-T", "_transhume*"))
         rows = self.server.rows(target)
         self.assertEqual([table for table, found in self.server.rows(source).items() if found != rows.get(table)], [])
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
         self.assertEqual(self.server.dump(target, "--schema-only"), empty)
 
     def test_every_object_is_in_the_copy_or_named(self):
-        source, target = self.made(";\n".join([CARRIED] + [sql for sql, _ in LEFT_OUT])), self.made("CREATE EXTENSION citext")
-        self.addCleanup(self.server.psql, source, "ALTER SUBSCRIPTION sub DISABLE; DROP SUBSCRIPTION sub; SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
+        source, target = self.made(";\n".join([CARRIED] + [sql
+                                                           for sql, _ in LEFT_OUT])), self.made(
+                                                               "CREATE EXTENSION citext")
+        self.addCleanup(self.server.psql, source,
+                        "ALTER SUBSCRIPTION sub DISABLE; DROP SUBSCRIPTION sub; SELECT lo_unlink(oid) FROM "
+                        "pg_largeobject_metadata")
         source_uri = self.server.uri(source) + "?schema=public"
         arguments = (source_uri, self.server.uri(target))
         expected = sorted("%s is left out: %s" % (what, why) for _, said in LEFT_OUT for what, why in said.items())
@@ -241,7 +300,9 @@ class Objects(sql_case.SqlCase):
         # into another engine
         elsewhere = self.report(source_uri, "copy.db")["notes"]
         self.assert_counted(source, elsewhere, "converted with their tables")
-        self.assertEqual([text for text in expected if text.replace(" is left out: ", " is not carried: ") not in elsewhere], ["public: the comment is left out: the schema itself is the target's own"])
+        self.assertEqual([text for text in expected if text.replace(" is left out: ",
+                                                                    " is not carried: ") not in elsewhere],
+                         ["public: the comment is left out: the schema itself is the target's own"])
         self.run_program("migrate", *arguments)
         self.assert_found_or_named(source, target, {problem.split(": the ")[0] for problem in report["problems"]})
 

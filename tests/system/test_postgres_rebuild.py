@@ -1,4 +1,5 @@
-"""Indexes and triggers of tables that are in PostgreSQL already: dropped or disabled for the load, and put back whatever happens.
+"""Indexes and triggers of tables that are in PostgreSQL already: dropped or disabled for the load, and put back
+whatever happens.
 
 Definitions before and after are compared by pg_dump.
 """
@@ -14,7 +15,8 @@ import support
 from test_postgres import PostgresCase
 
 COUNT = 2000
-SOURCE = ("CREATE TABLE t (id INTEGER PRIMARY KEY, u INTEGER, v TEXT, w INTEGER); CREATE TABLE child (id INTEGER PRIMARY KEY, t INTEGER);"
+SOURCE = ("CREATE TABLE t (id INTEGER PRIMARY KEY, u INTEGER, v TEXT, w INTEGER); "
+          "CREATE TABLE child (id INTEGER PRIMARY KEY, t INTEGER);"
           "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
           "INSERT INTO t SELECT i, i, 'text ' || i %% 7, i * 2 FROM c;"
           "INSERT INTO child SELECT id, id FROM t WHERE id < 50;" % COUNT)
@@ -88,7 +90,8 @@ class Rebuild(PostgresCase):
         killed = support.kill_at("postgres.before_commit", 1, "migrate", *BOTH, *arguments, cwd=self.folder)
         self.assertEqual(killed.code, -9)
         self.assertEqual(self.indexes(name), KEPT)
-        self.assertEqual(self.server.psql(name, "SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"),
+        self.assertEqual(self.server.psql(name,
+                                          "SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"),
                          [["t always", "D"], ["t_off", "D"], ["t_see", "D"]])
         self.run_program("resume", *arguments)
         self.assert_put_back(name, before)
@@ -106,7 +109,8 @@ class Rebuild(PostgresCase):
 
     def test_a_plan_may_say_it(self):
         name, _ = self.target()
-        self.write("p.yaml", "transhume: 1\nsource: %s\ntarget: %s\noptions: { indexes: rebuild, triggers: disable }\n" %
+        self.write("p.yaml", "transhume: 1\nsource: %s\ntarget: %s\noptions: { indexes: rebuild, triggers: disable }\n"
+                   %
                    (json.dumps("sqlite:" + self.source), json.dumps(self.server.uri(name))))
         result, reached = support.count_failpoints("migrate", "--plan", "p.yaml", cwd=self.folder)
         self.assert_code(result, 0)
@@ -144,9 +148,13 @@ class Rebuild(PostgresCase):
         return self.run_program(*self.rollback(arguments))
 
     def points(self, steps=STEPS):
-        """Before and after each step, of some the first and a later one: (failpoint, occurrence); of each step one in an ordinary run."""
+        """
+        Before and after each step, of some the first and a later one: (failpoint, occurrence); of each step one in an
+        ordinary run.
+        """
         for step in steps:
-            places = [("before_" + step, 1), ("after_" + step, 1)] + ([("after_" + step, 3)] if step in ("drop", "put_back") else [])
+            places = [("before_" + step, 1), ("after_" + step, 1)] + ([("after_" + step, 3)]
+                                                                      if step in ("drop", "put_back") else [])
             yield from support.drawn(places, 1, self.id() + step)
 
     def test_killed_at_every_step_and_resumed(self):
@@ -197,9 +205,11 @@ class Rebuild(PostgresCase):
                 self.assertEqual({reject["code"] for reject in rejects}, {"key-duplicate"})
 
     def test_what_is_unique_stays_where_records_are(self):
-        name, arguments = self.target(more="INSERT INTO child VALUES (100000, 100000); ALTER TABLE child ADD n int; CREATE INDEX child_n ON child (n);")
+        name, arguments = self.target(more="INSERT INTO child VALUES (100000, 100000); ALTER TABLE child ADD n int; "
+                                           "CREATE INDEX child_n ON child (n);")
         before = self.definitions(name)
-        support.kill_at("postgres.before_commit", 1, "migrate", *BOTH, "--existing", "append", *arguments, cwd=self.folder)
+        support.kill_at("postgres.before_commit", 1, "migrate", *BOTH, "--existing", "append", *arguments,
+                        cwd=self.folder)
         self.assertEqual(self.indexes(name), KEPT | {"child_t_key"})
         self.run_program("resume", *arguments)
         self.assert_put_back(name, before)
@@ -215,7 +225,8 @@ class Rebuild(PostgresCase):
                     self.run_program(*upsert, *arguments)
                     self.assert_put_back(name, before, COUNT + 100)
                 else:
-                    self.assertEqual(support.kill_at("postgres." + point, 1, *upsert, *arguments, cwd=self.folder).code, -9)
+                    self.assertEqual(support.kill_at("postgres." + point, 1, *upsert, *arguments, cwd=self.folder).code,
+                                     -9)
                 self.taken_back(arguments)
                 self.assertEqual(self.definitions(name), before)
                 self.assertEqual(self.server.psql(name, "SELECT * FROM t ORDER BY id"), rows)
@@ -223,12 +234,14 @@ class Rebuild(PostgresCase):
     def test_a_repair_leaves_them_alone(self):
         """Its few records are none to drop an index for; no trigger but those that always do fires for them anyway."""
         name, _ = self.target(more='DROP TRIGGER "t always" ON t;')
-        self.write("p.yaml", "transhume: 1\nsource: %s\ntarget: %s\noptions: { indexes: rebuild, triggers: disable }\n" %
+        self.write("p.yaml", "transhume: 1\nsource: %s\ntarget: %s\noptions: { indexes: rebuild, triggers: disable }\n"
+                   %
                    (json.dumps("sqlite:" + self.source), json.dumps(self.server.uri(name))))
         self.run_program("migrate", "--plan", "p.yaml")
         before = self.definitions(name)
         self.server.psql(name, "DELETE FROM t WHERE id < 4; DELETE FROM seen")
-        result, reached = support.count_failpoints("validate", "--plan", "p.yaml", "--repair", "--level", "full", cwd=self.folder)
+        result, reached = support.count_failpoints("validate", "--plan", "p.yaml", "--repair", "--level", "full",
+                                                   cwd=self.folder)
         self.assertIn(result.code, (0, 1), result.err)
         self.assertEqual(reached["postgres.before_drop"], 0)
         self.assert_put_back(name, before)
@@ -246,7 +259,8 @@ class Rebuild(PostgresCase):
         before = self.definitions(name)
         told = self.run_program("check", *BOTH, *arguments).out
         for line in ("t_u stays: a foreign key or something", "t_w stays: it is unique, and other records refer",
-                     "child_t_key stays: it is the table's replica identity", "parts_k stays: it is of a partitioned table"):
+                     "child_t_key stays: it is the table's replica identity",
+                     "parts_k stays: it is of a partitioned table"):
             self.assertIn(line, told)
         self.run_program("migrate", *BOTH, *arguments)
         self.assert_put_back(name, before)
@@ -267,8 +281,12 @@ class Rebuild(PostgresCase):
         self.assert_put_back(name, before)
 
     def test_what_is_unique_stays_once_others_are_there(self):
-        """Who comes after it was decided that it goes: a client, one that calls itself as the run does, one between two attempts."""
-        script = "CREATE TABLE t (id int PRIMARY KEY, u int, v text, w bigint, CONSTRAINT t_w UNIQUE (w)); CREATE UNIQUE INDEX t_u ON t (u);"
+        """
+        Who comes after it was decided that it goes: a client, one that calls itself as the run does, one between two
+        attempts.
+        """
+        script = ("CREATE TABLE t (id int PRIMARY KEY, u int, v text, w bigint, CONSTRAINT t_w UNIQUE (w)); "
+                  "CREATE UNIQUE INDEX t_u ON t (u);")
         indexes = "SELECT indexrelid, indexrelid::regclass FROM pg_index WHERE indrelid = 't'::regclass ORDER BY 1"
         for who in ("shop", "transhume", None):
             with self.subTest(who=who):
@@ -289,21 +307,27 @@ class Rebuild(PostgresCase):
 
     def test_from_another_schema_of_the_same_database(self):
         """What is made concurrently waits for all snapshots in the database, the source's among them."""
-        name, _ = self.target("CREATE SCHEMA a; CREATE TABLE a.t (id int PRIMARY KEY, v text); INSERT INTO a.t SELECT i, 'text ' || i "
-                              "FROM generate_series(1, %d) i; CREATE TABLE t (id int PRIMARY KEY, v text); CREATE INDEX t_v ON t (v);" % COUNT)
+        name, _ = self.target("CREATE SCHEMA a; CREATE TABLE a.t (id int PRIMARY KEY, v text); "
+                              "INSERT INTO a.t SELECT i, 'text ' || i "
+                              "FROM generate_series(1, %d) i; CREATE TABLE t (id int PRIMARY KEY, v text); "
+                              "CREATE INDEX t_v ON t (v);" % COUNT)
         self.connected(name)
         before = self.definitions(name)
-        self.run_program("migrate", "--indexes", "rebuild", self.server.uri(name, "?schema=a"), self.server.uri(name, "?schema=public"),
+        self.run_program("migrate", "--indexes", "rebuild", self.server.uri(name, "?schema=a"),
+                         self.server.uri(name, "?schema=public"),
                          "--state", self.path("same"))
         self.assertEqual(self.definitions(name), before)
-        self.assertEqual(self.server.psql(name, "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_v'::regclass"), [["t"]])
+        self.assertEqual(self.server.psql(name, "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_v'::regclass"),
+                         [["t"]])
         self.assertEqual(self.count(name, "t"), COUNT)
 
     def test_the_server_went_on_without_the_client(self):
         """What a killed process had begun is done while the next one begins it too."""
-        for statement in ("CREATE UNIQUE INDEX t_u ON t (u)", "CREATE INDEX t_v ON t (v)", "ALTER TABLE t ADD CONSTRAINT t_w UNIQUE (w)"):
+        for statement in ("CREATE UNIQUE INDEX t_u ON t (u)", "CREATE INDEX t_v ON t (v)",
+                          "ALTER TABLE t ADD CONSTRAINT t_w UNIQUE (w)"):
             with self.subTest(statement):
-                name, arguments = self.target("CREATE TABLE t (id int PRIMARY KEY, u int, v text, w bigint); CREATE TABLE child "
+                name, arguments = self.target("CREATE TABLE t (id int PRIMARY KEY, u int, v text, w bigint); "
+                                              "CREATE TABLE child "
                                               "(id int PRIMARY KEY, t int); CREATE TABLE seen (n int);" + statement)
                 before = self.definitions(name)
                 killed = support.kill_at("postgres.before_put_back", 1, "migrate", *BOTH, *arguments, cwd=self.folder)
@@ -346,7 +370,9 @@ class Rebuild(PostgresCase):
 
     def test_an_index_that_was_left_invalid(self):
         name, before, arguments = self.killed_at("before_put_back", 1)
-        self.server.psql(name, "CREATE INDEX t_hash ON t USING hash (v); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 't_hash'::regclass")
+        self.server.psql(name,
+                         "CREATE INDEX t_hash ON t USING hash (v); UPDATE pg_index SET indisvalid = false WHERE "
+                         "indexrelid = 't_hash'::regclass")
         self.run_program("resume", *arguments)
         self.assert_put_back(name, before)
 
@@ -360,7 +386,9 @@ class Rebuild(PostgresCase):
     def test_a_role_that_does_not_own_the_table(self):
         name, _ = self.target()
         role = "r_" + name
-        self.server.psql(name, "CREATE ROLE %s LOGIN; GRANT ALL ON SCHEMA public TO %s; GRANT ALL ON ALL TABLES IN SCHEMA public TO %s; "
+        self.server.psql(name,
+                         "CREATE ROLE %s LOGIN; GRANT ALL ON SCHEMA public TO %s; "
+                         "GRANT ALL ON ALL TABLES IN SCHEMA public TO %s; "
                          "GRANT EXECUTE ON FUNCTION pg_control_system() TO %s" % (role, role, role, role))
         uri = self.server.uri(name).replace("postgres@", role + "@")
         for more in (["--indexes", "rebuild"], ["--triggers", "disable"]):
@@ -371,7 +399,8 @@ class Rebuild(PostgresCase):
 
     def test_an_upsert_keeps_what_it_works_by(self):
         name, arguments = self.target(
-            "CREATE TABLE t (id int NOT NULL, u int, v text, w bigint); CREATE UNIQUE INDEX t_id ON t (id); CREATE INDEX t_v ON t (v);"
+            "CREATE TABLE t (id int NOT NULL, u int, v text, w bigint); CREATE UNIQUE INDEX t_id ON t (id); "
+            "CREATE INDEX t_v ON t (v);"
             "CREATE TABLE child (id int PRIMARY KEY, t int); CREATE TABLE seen (n int);")
         before = self.definitions(name)
         told = self.run_program("check", *BOTH, "--existing", "upsert", *arguments).out

@@ -49,14 +49,17 @@ REFRESH MATERIALIZED VIEW counted;
 """
 ODD = '"Od.d ""x".T.a "b'   # as runs call the table
 NAMES = [ODD, "do.t", "parts", "sales.orders", "sales.users", "users"]
-PLACES = {ODD: '"Od.d ""x"."T.a ""b"', "do.t": '"do.t"', "parts": "parts", "sales.orders": "sales.orders", "sales.users": "sales.users", "users": "users"}
+PLACES = {ODD: '"Od.d ""x"."T.a ""b"', "do.t": '"do.t"', "parts": "parts", "sales.orders": "sales.orders",
+          "sales.users": "sales.users", "users": "users"}
 SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$' ORDER BY 1"
-TABLES = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname !~ '^pg_|^information_schema$'"
+TABLES = ("SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname !~ "
+          "'^pg_|^information_schema$'")
 
 
 class SchemasCase(PostgresCase):
     def arguments(self, source, target, *more, options=("", "")):
-        return (self.server.uri(source, options[0]), self.server.uri(target, options[1]), "--state", self.path("state-" + target), *more)
+        return (self.server.uri(source, options[0]), self.server.uri(target, options[1]), "--state",
+                self.path("state-" + target), *more)
 
     def resume(self, *arguments):
         """What the test wrote into the same server makes the snapshot a mixed one."""
@@ -71,7 +74,8 @@ class SchemasCase(PostgresCase):
         self.assertEqual(self.dump(source), self.dump(target))
         for place in PLACES.values():
             self.assert_same_rows(source, target, place)
-        self.assertEqual(self.server.psql(source, "SELECT last_value, is_called FROM sales.free"), self.server.psql(target, "SELECT last_value, is_called FROM sales.free"))
+        self.assertEqual(self.server.psql(source, "SELECT last_value, is_called FROM sales.free"),
+                         self.server.psql(target, "SELECT last_value, is_called FROM sales.free"))
 
 
 class Copy(SchemasCase):
@@ -80,11 +84,14 @@ class Copy(SchemasCase):
         arguments = self.arguments(source, target)
         report = json.loads(self.run_program("check", "--strict", "--json", *arguments).out)
         self.assertEqual([entity["table"] for entity in report["entities"]], NAMES)
-        self.assertIn('tables without a schema in their names go into the schema public, others into that of their names; '
+        self.assertIn('tables without a schema in their names go into the schema public, '
+                      'others into that of their names; '
                       'the run creates the missing ones: Od.d "x, sales', report["notes"])
         self.run_program("migrate", "--strict", *arguments)
         self.assert_copied(source, target)
-        self.server.psql(target, 'INSERT INTO sales.users (n) VALUES (500); INSERT INTO sales.orders (user_id, other) VALUES (1, 11); INSERT INTO "Od.d ""x"."T.a ""b" VALUES (DEFAULT)')
+        self.server.psql(target,
+                         'INSERT INTO sales.users (n) VALUES (500); INSERT INTO sales.orders (user_id, '
+                         'other) VALUES (1, 11); INSERT INTO "Od.d ""x"."T.a ""b" VALUES (DEFAULT)')
         state = arguments[2:4]
         self.run_program("validate", "--level", "full", *state, code=1)   # by these three
         status = json.loads(self.run_program("status", "--json", *state).out)
@@ -97,14 +104,18 @@ class Copy(SchemasCase):
         empty = self.server.psql(target, TABLES)
         self.run_program("migrate", *arguments, "--no-express")
         run = self.run_id(state[1])
-        self.server.psql(target, "INSERT INTO sales.orders (user_id) VALUES (1); UPDATE sales.orders SET m = 'sad' WHERE id = 7; DELETE FROM \"Od.d \"\"x\".\"T.a \"\"b\" WHERE o = 2")
+        self.server.psql(target,
+                         "INSERT INTO sales.orders (user_id) VALUES (1); UPDATE sales.orders SET m = 'sad' WHERE id = "
+                         "7; DELETE FROM \"Od.d \"\"x\".\"T.a \"\"b\" WHERE o = 2")
         self.run_program("validate", "--repair", "--delete-extra", "--confirm", *state)
         self.run_program("validate", "--level", "full", *state)
         for place in PLACES.values():
             self.assert_same_rows(source, target, place)
         self.run_program("rollback", "--run", self.run_id(state[1]), "--confirm", *state)
         self.assertEqual(self.server.psql(target, "SELECT m FROM sales.orders WHERE id = 7"), [["sad"]])
-        self.server.psql(target, "DELETE FROM sales.orders WHERE id > 4000; UPDATE sales.orders SET m = 'ok' WHERE id = 7; INSERT INTO \"Od.d \"\"x\".\"T.a \"\"b\" VALUES (78, 2)")
+        self.server.psql(target,
+                         "DELETE FROM sales.orders WHERE id > 4000; UPDATE sales.orders SET m = 'ok' WHERE id = 7; "
+                         "INSERT INTO \"Od.d \"\"x\".\"T.a \"\"b\" VALUES (78, 2)")
         self.run_program("rollback", "--run", run, "--confirm", *state)
         self.assertEqual(self.server.psql(target, SCHEMAS), [["public"]])
         self.assertEqual(self.server.psql(target, TABLES), empty)
@@ -116,11 +127,14 @@ class Copy(SchemasCase):
         self.server.psql(target, 'CREATE TABLE "Od.d ""x".mine (id int)')
         self.run_program("rollback", "--run", self.run_id(arguments[3]), "--confirm", *arguments[2:])
         self.assertEqual(self.server.psql(target, SCHEMAS), [['Od.d "x'], ["public"], ["sales"]])
-        self.assertEqual(self.server.psql(target, "SELECT tablename FROM pg_tables WHERE schemaname !~ '^pg_|^information_schema$'"), [["mine"]])
+        self.assertEqual(self.server.psql(target,
+                                          "SELECT tablename FROM pg_tables WHERE schemaname !~ "
+                                          "'^pg_|^information_schema$'"), [["mine"]])
 
     def test_killed_and_resumed_at_every_step(self):
         source = self.made(SHOP)
-        steps = ((("postgres.before_schema", 1), ("postgres.after_schema", 1)), (("postgres.before_commit", 3), ("postgres.after_commit", 4)),
+        steps = ((("postgres.before_schema", 1), ("postgres.after_schema", 1)),
+                 (("postgres.before_commit", 3), ("postgres.after_commit", 4)),
                  (("postgres.before_reference", 2),), (("postgres.before_objects", 2), ("postgres.after_objects", 2)))
         for point, occurrence in (point for step in steps for point in support.drawn(step, 1, self.id() + str(step))):
             with self.subTest(point):
@@ -142,7 +156,8 @@ class Copy(SchemasCase):
 
     def test_a_killed_rollback(self):
         source = self.made(SHOP)
-        steps = (("postgres.before_remove_objects", "postgres.after_remove_objects"), ("postgres.before_forget", "postgres.after_forget"))
+        steps = (("postgres.before_remove_objects", "postgres.after_remove_objects"),
+                 ("postgres.before_forget", "postgres.after_forget"))
         for point in (point for step in steps for point in support.drawn(step, 1, self.id() + str(step))):
             with self.subTest(point):
                 target = self.made()
@@ -170,7 +185,8 @@ class Copy(SchemasCase):
         self.run_program("migrate", *arguments)
         self.run_program("finish", "--confirm", *arguments[2:])
         self.assertEqual(self.dump(source), self.dump(target))
-        self.assertEqual(self.server.psql(target, "SELECT count(*) FROM pg_class WHERE relname LIKE '\\_transhume%'"), [["0"]])
+        self.assertEqual(self.server.psql(target, "SELECT count(*) FROM pg_class WHERE relname LIKE '\\_transhume%'"),
+                         [["0"]])
 
 
 class Existing(SchemasCase):
@@ -192,26 +208,38 @@ tables:
         self.run_program("check", "--plan", plan)
         self.run_program("migrate", "--plan", plan)
         first = self.run_id()
-        self.assertEqual(self.server.psql(target, "SELECT count(*), count(name), min(name) FROM sales.orders JOIN users u USING (name)"), [["4000", "4000", "n1"]])
-        self.assertEqual(self.server.psql(target, "SELECT conrelid::regclass, confrelid::regclass FROM pg_constraint WHERE contype = 'f'"), [["sales.orders", "users"]])
-        self.assertEqual(self.server.psql(target, "SELECT schemaname FROM pg_indexes WHERE indexname = 'by_user'"), [["sales"]])
+        self.assertEqual(self.server.psql(target,
+                                          "SELECT count(*), count(name), min(name) FROM sales.orders JOIN users u "
+                                          "USING (name)"), [["4000", "4000", "n1"]])
+        self.assertEqual(self.server.psql(target,
+                                          "SELECT conrelid::regclass, confrelid::regclass FROM pg_constraint WHERE "
+                                          "contype = 'f'"), [["sales.orders", "users"]])
+        self.assertEqual(self.server.psql(target, "SELECT schemaname FROM pg_indexes WHERE indexname = 'by_user'"),
+                         [["sales"]])
         self.server.psql(source, "UPDATE users SET name = 'new' WHERE id = 5; DELETE FROM sales.orders WHERE id = 9")
         self.server.psql(target, "UPDATE sales.orders SET name = 'mine' WHERE id = 8")
-        before = self.server.psql(target, "SELECT * FROM sales.orders ORDER BY id") + self.server.psql(target, "SELECT * FROM users ORDER BY id")
-        support.kill_at("postgres.before_commit", 2, "migrate", "--plan", plan, "--indexes", "rebuild", "--chunk-rows", "1000", cwd=self.folder)
+        before = self.server.psql(target, "SELECT * FROM sales.orders ORDER BY id") + self.server.psql(target,
+            "SELECT * FROM users ORDER BY id")
+        support.kill_at("postgres.before_commit", 2, "migrate", "--plan", plan, "--indexes", "rebuild", "--chunk-rows",
+                        "1000", cwd=self.folder)
         self.assertEqual(self.server.psql(target, "SELECT schemaname FROM pg_indexes WHERE indexname = 'by_user'"), [])
         self.resume()
-        self.assertEqual(self.server.psql(target, "SELECT schemaname FROM pg_indexes WHERE indexname = 'by_user'"), [["sales"]])
-        self.assertEqual(self.server.psql(target, "SELECT name FROM sales.orders WHERE id = 8"), self.server.psql(source, "SELECT name FROM users WHERE id = 9"))
+        self.assertEqual(self.server.psql(target, "SELECT schemaname FROM pg_indexes WHERE indexname = 'by_user'"),
+                         [["sales"]])
+        self.assertEqual(self.server.psql(target, "SELECT name FROM sales.orders WHERE id = 8"),
+                         self.server.psql(source, "SELECT name FROM users WHERE id = 9"))
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
-        self.assertEqual(self.server.psql(target, "SELECT * FROM sales.orders ORDER BY id") + self.server.psql(target, "SELECT * FROM users ORDER BY id"), before)
+        self.assertEqual(self.server.psql(target, "SELECT * FROM sales.orders ORDER BY id") + self.server.psql(target,
+            "SELECT * FROM users ORDER BY id"), before)
         self.server.psql(target, "UPDATE sales.orders SET name = 'n9' WHERE id = 8")
         self.run_program("rollback", "--run", first, "--confirm")
         self.assertEqual(self.server.psql(target, SCHEMAS), [["public"]])
 
     def test_an_orphan_of_another_schema(self):
-        source = self.made("CREATE SCHEMA s; CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE s.c (id int PRIMARY KEY, p int REFERENCES p);"
-                           "INSERT INTO p VALUES (1); INSERT INTO s.c VALUES (1, 1); SET session_replication_role = replica; INSERT INTO s.c VALUES (2, 7)")
+        source = self.made("CREATE SCHEMA s; CREATE TABLE p (id int PRIMARY KEY); "
+                           "CREATE TABLE s.c (id int PRIMARY KEY, p int REFERENCES p);"
+                           "INSERT INTO p VALUES (1); INSERT INTO s.c VALUES (1, 1); "
+                           "SET session_replication_role = replica; INSERT INTO s.c VALUES (2, 7)")
         target = self.made()
         arguments = self.arguments(source, target)
         result = self.run_program("migrate", *arguments, code=1)
@@ -225,7 +253,8 @@ tables:
 
     def test_into_tables_that_are_there(self):
         source = self.made(SHOP)
-        target = self.made(SHOP.split("INSERT INTO users")[0] + "DROP MATERIALIZED VIEW counted; INSERT INTO sales.users (n) VALUES (900)")
+        target = self.made(SHOP.split("INSERT INTO users")[0]
+                           + "DROP MATERIALIZED VIEW counted; INSERT INTO sales.users (n) VALUES (900)")
         arguments = self.arguments(source, target)
         self.assertIn("sales.users: there are records in it already", self.run_program("check", *arguments, code=5).out)
         self.server.psql(target, "ALTER TABLE sales.users DISABLE RULE quiet; DELETE FROM sales.users")
@@ -236,11 +265,15 @@ tables:
 
 
 class Choice(SchemasCase):
-    MANY = "".join('CREATE SCHEMA %s; CREATE TABLE %s.t (id int PRIMARY KEY); INSERT INTO %s.t VALUES (%d);' % (name, name, name, number)
-                   for number, name in enumerate(("a", "b", '"c,d"'))) + "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (9);"
+    MANY = ("".join('CREATE SCHEMA %s; CREATE TABLE %s.t (id int PRIMARY KEY); INSERT INTO %s.t VALUES (%d);' % (name,
+        name, name, number)
+                    for number, name in enumerate(("a", "b", '"c,d"')))
+            + "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (9);")
 
     def places(self, name):
-        return [schema for schema, in self.server.psql(name, "SELECT schemaname FROM pg_tables WHERE tablename = 't' ORDER BY schemaname COLLATE \"C\"")]
+        return [schema for schema, in self.server.psql(name,
+                                                       "SELECT schemaname FROM pg_tables WHERE tablename = 't' ORDER "
+                                                       "BY schemaname COLLATE \"C\"")]
 
     def test_which_are_read_and_where_they_go(self):
         source = self.made(self.MANY)
@@ -267,7 +300,8 @@ class Choice(SchemasCase):
     def test_what_is_refused(self):
         source, target = self.made(self.MANY), self.made("CREATE SCHEMA a")
         for options, more, code, words in (
-                (("", ""), ("--schema", "a,nope"), 2, "there is no schema nope [source-missing]\n  it has a, b, c,d, public: choose"),
+                (("", ""), ("--schema", "a,nope"), 2,
+                 "there is no schema nope [source-missing]\n  it has a, b, c,d, public: choose"),
                 (("", "?schema=a"), (), 2, "one table would be written for two"),
                 (("", "?schema=x"), (), 2, "there is no schema x [target-missing]")):
             with self.subTest(options=options):
@@ -276,19 +310,25 @@ class Choice(SchemasCase):
         self.assertEqual(self.server.psql(target, TABLES), [["0"]])
         same = self.run_program("migrate", self.server.uri(source), self.server.uri(source, "?schema=a"), code=2)
         self.assertIn("[same-database]", same.err)
-        self.assertIn("SQLite has no schemas", self.run_program("check", "--schema", "a", support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id)"), "t.db", code=2).err)
+        self.assertIn("SQLite has no schemas", self.run_program("check", "--schema", "a",
+                                                                support.make_sqlite(self.path("s.db"),
+                                                                    "CREATE TABLE t (id)"), "t.db", code=2).err)
 
     def test_a_schema_that_the_role_may_not_use(self):
         source, target = self.made(self.MANY), self.made()
         role = "reader_" + source
-        self.server.psql(source, "CREATE ROLE %s LOGIN; GRANT USAGE ON SCHEMA a TO %s; GRANT SELECT ON ALL TABLES IN SCHEMA public, a, b TO %s" % (role, role, role))
+        self.server.psql(source,
+                         "CREATE ROLE %s LOGIN; GRANT USAGE ON SCHEMA a TO %s; GRANT SELECT ON ALL TABLES IN SCHEMA "
+                         "public, a, b TO %s" % (role, role, role))
         uri = self.server.uri(source).replace("postgres@", role + "@")
         result = self.run_program("migrate", uri, self.server.uri(target))
         self.assertIn("not seen: tables", result.out)
         self.assertEqual(self.places(target), ["a", "public"])
         report = json.loads(self.run_program("check", "--json", uri, "x.db").out)
-        self.assertIn("b: the role may not use the schema: GRANT USAGE ON SCHEMA b TO %s, or choose others with --schema" % role, report["notes"])
-        self.assertIn("GRANT USAGE ON SCHEMA b TO", self.run_program("migrate", "--schema", "a,b", uri, "x.db", code=2).err)
+        self.assertIn("b: the role may not use the schema: GRANT USAGE ON SCHEMA b TO %s, "
+                      "or choose others with --schema" % role, report["notes"])
+        self.assertIn("GRANT USAGE ON SCHEMA b TO", self.run_program("migrate", "--schema", "a,b", uri, "x.db",
+                                                                     code=2).err)
 
     def test_a_default_schema_that_is_not_there(self):
         source, target = self.made(self.MANY + "DROP SCHEMA public CASCADE"), self.made()
@@ -302,13 +342,15 @@ class Choice(SchemasCase):
     def test_a_plain_name_like_that_of_another_schema(self):
         source = self.made(self.MANY + 'CREATE TABLE "a.t" (id int PRIMARY KEY)')
         target = self.made('CREATE TABLE "a.t" (x text)')
-        self.assertIn("the schema public has a table of this name", self.run_program("check", *self.arguments(source, target), code=2).err)
+        self.assertIn("the schema public has a table of this name",
+                      self.run_program("check", *self.arguments(source, target), code=2).err)
         self.run_program("migrate", *self.arguments(source, target, "--schema", "a,b"))
         self.assertEqual(self.places(target), ["a", "b"])
         self.assertEqual(self.server.psql(target, 'SELECT count(*) FROM "a.t"'), [["0"]])
 
     def test_extensions_have_schemas_of_their_own(self):
-        source = self.made("CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE TABLE t (id int PRIMARY KEY, c ext.citext); INSERT INTO t VALUES (1, 'x')")
+        source = self.made("CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE TABLE t (id int PRIMARY KEY, "
+                           "c ext.citext); INSERT INTO t VALUES (1, 'x')")
         target = self.made("CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext")
         report = json.loads(self.run_program("check", "--json", *self.arguments(source, target)).out)
         self.assertEqual([entity["table"] for entity in report["entities"]], ["t"])
@@ -324,22 +366,30 @@ class Elsewhere(SchemasCase):
         source, target = self.made(SHOP), self.made()
         self.run_program("migrate", self.server.uri(source), "copy.db")
         with sqlite3.connect(self.path("copy.db")) as db:
-            self.assertEqual(db.execute('SELECT count(*) FROM "sales.orders" JOIN users ON users.id = user_id').fetchone(), (4000,))
-            self.assertEqual(sorted(name for name, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_transhume%' ESCAPE '\\'")), NAMES)
-            self.assertEqual(sorted(row[2] for row in db.execute("PRAGMA foreign_key_list('sales.orders')")), ["sales.users", "users"])
+            self.assertEqual(
+                db.execute('SELECT count(*) FROM "sales.orders" JOIN users ON users.id = user_id').fetchone(), (4000,))
+            self.assertEqual(sorted(name
+                                    for name, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND "
+                                                            "name NOT LIKE '\\_transhume%' ESCAPE '\\'")), NAMES)
+            self.assertEqual(sorted(row[2] for row in db.execute("PRAGMA foreign_key_list('sales.orders')")),
+                             ["sales.users", "users"])
         self.run_program("validate")
         # the names are plain again, unless schemas of the target are named
         self.run_program("migrate", "copy.db", self.server.uri(target), "--include", "sales.*", "--state", "back")
         self.assertEqual(self.server.psql(target, 'SELECT count(*) FROM "sales.orders"'), [["4000"]])
         named = self.made("CREATE SCHEMA sales")
-        self.run_program("migrate", "copy.db", self.server.uri(named, "?schema=public,sales"), "--include", "*users", "--state", "named")
-        self.assertEqual(self.server.psql(named, "SELECT (SELECT count(*) FROM sales.users), (SELECT count(*) FROM users)"), [["10", "100"]])
+        self.run_program("migrate", "copy.db", self.server.uri(named, "?schema=public,sales"), "--include", "*users",
+                         "--state", "named")
+        self.assertEqual(self.server.psql(named,
+                                          "SELECT (SELECT count(*) FROM sales.users), (SELECT count(*) FROM users)"),
+                         [["10", "100"]])
         self.run_program("validate", "--state", "named")
 
     def test_files(self):
         source = self.made(SHOP)
         self.run_program("migrate", self.server.uri(source), "csv:files", "--exclude", "Od*", "--exclude", '"*')
-        self.assertEqual(sorted(name for name in os.listdir(self.path("files")) if not name.startswith("_")), ["do.t", "parts", "sales.orders", "sales.users", "users"])
+        self.assertEqual(sorted(name for name in os.listdir(self.path("files")) if not name.startswith("_")),
+                         ["do.t", "parts", "sales.orders", "sales.users", "users"])
         self.run_program("validate")
 
     def test_init_names_the_schemas(self):

@@ -11,13 +11,20 @@ import postgres
 import support
 from test_postgres import PostgresCase
 
-# that anybody may set, or their administrator, and that change what is read, written or told of a table: as no server has them of itself
-ODD = {"array_nulls": "off", "backslash_quote": "off", "bytea_output": "escape", "client_encoding": "LATIN1", "client_min_messages": "debug1",
-       "constraint_exclusion": "on", "datestyle": "SQL, DMY", "default_toast_compression": "pglz", "default_transaction_deferrable": "on",
-       "default_transaction_isolation": "serializable", "escape_string_warning": "off", "exit_on_error": "on", "extra_float_digits": "-10",
-       "gin_fuzzy_search_limit": "1", "idle_session_timeout": "1s", "intervalstyle": "sql_standard", "lock_timeout": "1ms", "plan_cache_mode": "force_generic_plan",
-       "quote_all_identifiers": "on", "row_security": "on", "session_replication_role": "replica", "standard_conforming_strings": "off", "statement_timeout": "10min",
-       "synchronize_seqscans": "on", "timezone": "Asia/Kathmandu", "transform_null_equals": "on", "xmlbinary": "hex", "xmloption": "document"}
+# that anybody may set, or their administrator, and that change what is read, written or told of a table: as no server
+# has them of itself
+ODD = {"array_nulls": "off", "backslash_quote": "off", "bytea_output": "escape", "client_encoding": "LATIN1",
+       "client_min_messages": "debug1",
+       "constraint_exclusion": "on", "datestyle": "SQL, DMY", "default_toast_compression": "pglz",
+       "default_transaction_deferrable": "on",
+       "default_transaction_isolation": "serializable", "escape_string_warning": "off", "exit_on_error": "on",
+       "extra_float_digits": "-10",
+       "gin_fuzzy_search_limit": "1", "idle_session_timeout": "1s", "intervalstyle": "sql_standard",
+       "lock_timeout": "1ms", "plan_cache_mode": "force_generic_plan",
+       "quote_all_identifiers": "on", "row_security": "on", "session_replication_role": "replica",
+       "standard_conforming_strings": "off", "statement_timeout": "10min",
+       "synchronize_seqscans": "on", "timezone": "Asia/Kathmandu", "transform_null_equals": "on", "xmlbinary": "hex",
+       "xmloption": "document"}
 TABLES = """
 CREATE TYPE mood AS ENUM ('sad', 'glad');
 CREATE TABLE parent (id serial PRIMARY KEY, name text NOT NULL UNIQUE, CHECK ((name = NULL) IS NULL));
@@ -45,7 +52,8 @@ SET timezone = 'UTC'; SET xmloption = 'content';
 class Settings(PostgresCase):
     def odd(self, name):
         for setting, value in ODD.items():
-            self.server.psql(name, "ALTER DATABASE %s SET %s = %s" % (name, setting, value if "," in value else "'%s'" % value))
+            self.server.psql(name, "ALTER DATABASE %s SET %s = %s" % (name, setting,
+                                                                      value if "," in value else "'%s'" % value))
         return name
 
     def plain(self, name, sql):
@@ -55,9 +63,12 @@ class Settings(PostgresCase):
         """Rows, the next number of each sequence, and what PostgreSQL tells of its tables."""
         return {what: self.plain(name, sql) for what, sql in {
             "parent": "SELECT p::text FROM parent p ORDER BY id", "t": "SELECT t::text FROM t ORDER BY id",
-            "numbers": "SELECT sequencename, last_value FROM pg_sequences WHERE sequencename NOT LIKE '\\_transhume%' ORDER BY 1",
-            "checks": "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid IN ('parent'::regclass, 't'::regclass) ORDER BY 1",
-            "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname NOT LIKE '\\_transhume%' ORDER BY 1",
+            "numbers": "SELECT sequencename, last_value FROM pg_sequences WHERE sequencename NOT LIKE '\\_transhume%' "
+                       "ORDER BY 1",
+            "checks": "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid IN "
+                      "('parent'::regclass, 't'::regclass) ORDER BY 1",
+            "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname NOT LIKE "
+                       "'\\_transhume%' ORDER BY 1",
             "defaults": "SELECT adrelid::regclass, adnum, pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid IN "
                         "('parent'::regclass, 't'::regclass) ORDER BY 1, 2",
             "view": "SELECT id, note FROM v ORDER BY id"}.items()}
@@ -76,7 +87,9 @@ class Settings(PostgresCase):
         odd_source = self.odd(self.server.database())
         self.plain(odd_source, TABLES + ROWS)
         self.assert_same(self.contents(odd_source), expected)
-        for number, ((of, odd), way) in enumerate(support.covering(((source, True), (odd_source, False), (odd_source, True)), ("whole", "there"), by=self.id())):
+        for number, ((of, odd), way) in enumerate(support.covering(((source, True), (odd_source, False),
+                                                                    (odd_source, True)), ("whole", "there"),
+                                                                   by=self.id())):
             with self.subTest(source=of, odd=odd, way=way):
                 target = self.server.database()
                 if way == "there":
@@ -84,25 +97,32 @@ class Settings(PostgresCase):
                 if odd:
                     self.odd(target)
                 pair = [self.server.uri(of), self.server.uri(target), "--state", self.path("s%d%s" % (number, way))]
-                self.run_program("migrate", "--quiet", "--jobs", "1", *(["--no-express"] if way == "there" else []), *pair)
+                self.run_program("migrate", "--quiet", "--jobs", "1", *(["--no-express"] if way == "there" else []),
+                                 *pair)
                 self.assert_same(self.contents(target), expected)
                 self.run_program("validate", "--level", "full", *pair)
-                self.plain(target, "UPDATE t SET a = ARRAY[NULL, id], note = 'else\\' WHERE id < 4; DELETE FROM t WHERE id = 7")
+                self.plain(target,
+                           "UPDATE t SET a = ARRAY[NULL, id], note = 'else\\' WHERE id < 4; DELETE FROM t WHERE id = 7")
                 self.run_program("validate", "--level", "hash", "--repair", "--confirm", *pair)
                 self.assert_same(self.contents(target), expected)
 
     def test_into_one(self):
         """From elsewhere: numbers go on behind what was loaded, and a rollback gives back what was there."""
-        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT); CREATE TABLE own (id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT);"
-                                     "INSERT INTO t VALUES (1, 'a\\b'), (500, '\U0001f411 it''s'); INSERT INTO own VALUES (9, '\\')")
+        source = support.make_sqlite(self.path("s.db"),
+                                     "CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT); "
+                                     "CREATE TABLE own (id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT);"
+                                     "INSERT INTO t VALUES (1, 'a\\b'), (500, '\U0001f411 it''s'); "
+                                     "INSERT INTO own VALUES (9, '\\')")
         target = self.server.database()
         self.plain(target, TABLES + ROWS)
         before = self.contents(target)
         self.odd(target)
         self.run_program("migrate", "--quiet", "--existing", "upsert", source, self.server.uri(target))
-        self.assertEqual(self.plain(target, "SELECT id, note FROM t WHERE id IN (1, 500) ORDER BY id"), [["1", "a\\b"], ["500", "\U0001f411 it's"]])
+        self.assertEqual(self.plain(target, "SELECT id, note FROM t WHERE id IN (1, 500) ORDER BY id"),
+                         [["1", "a\\b"], ["500", "\U0001f411 it's"]])
         for table, number in (("t", "501"), ("own", "10")):
-            self.assertEqual(self.plain(target, "SELECT nextval(pg_get_serial_sequence('%s', 'id'))" % table), [[number]])
+            self.assertEqual(self.plain(target, "SELECT nextval(pg_get_serial_sequence('%s', 'id'))" % table),
+                             [[number]])
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
         after = self.contents(target)
         del after["numbers"], before["numbers"]   # no sequence gives a number twice
@@ -110,10 +130,15 @@ class Settings(PostgresCase):
 
     def test_what_a_table_refuses(self):
         """Its foreign key answers and its trigger fires, though replication's role has them silent."""
-        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE c (id INTEGER PRIMARY KEY, p INT, v TEXT); INSERT INTO c VALUES (2, 1, 'new'), (3, 9, 'orphan')")
+        source = support.make_sqlite(self.path("s.db"),
+                                     "CREATE TABLE c (id INTEGER PRIMARY KEY, p INT, v TEXT); INSERT INTO c VALUES (2, "
+                                     "1, 'new'), (3, 9, 'orphan')")
         target = self.server.database()
-        self.plain(target, "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p, v text); INSERT INTO p VALUES (1); "
-                           "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.v = upper(new.v); RETURN new; END'; "
+        self.plain(target,
+                   "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p, "
+                   "v text); INSERT INTO p VALUES (1); "
+                           "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.v = upper(new.v); "
+                           "RETURN new; END'; "
                            "CREATE TRIGGER t BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION f()")
         self.odd(target)
         self.run_program("migrate", "--quiet", "--existing", "append", source, self.server.uri(target), code=1)
@@ -121,15 +146,22 @@ class Settings(PostgresCase):
 
     def test_a_role_that_may_not_have_them_answer(self):
         target = self.server.database()
-        self.server.psql(target, "CREATE ROLE silent LOGIN; ALTER DATABASE %s OWNER TO silent; ALTER ROLE silent SET session_replication_role = replica" % target)
+        self.server.psql(target,
+                         "CREATE ROLE silent LOGIN; ALTER DATABASE %s OWNER TO silent; "
+                         "ALTER ROLE silent SET session_replication_role = replica" % target)
         self.addCleanup(self.server.psql, "postgres", "DROP OWNED BY silent; DROP ROLE silent")
         uri = self.server.uri(target).replace("postgres@", "silent@")
-        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        source = support.make_sqlite(self.path("s.db"),
+                                     "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
         said = self.run_program("migrate", source, uri, code=2).err
-        self.assertIn("no trigger fires and no foreign key answers (session_replication_role = replica), which the role may not change", said)
-        self.server.psql(target, "GRANT SET ON PARAMETER session_replication_role TO silent; GRANT ALL ON SCHEMA public TO silent")
+        self.assertIn("no trigger fires and no foreign key answers (session_replication_role = replica), "
+                      "which the role may not change", said)
+        self.server.psql(target,
+                         "GRANT SET ON PARAMETER session_replication_role TO silent; "
+                         "GRANT ALL ON SCHEMA public TO silent")
         self.run_program("migrate", "--quiet", source, uri)
-        self.addCleanup(self.server.psql, target, "REVOKE ALL ON PARAMETER session_replication_role FROM silent; DROP OWNED BY silent")
+        self.addCleanup(self.server.psql, target,
+                        "REVOKE ALL ON PARAMETER session_replication_role FROM silent; DROP OWNED BY silent")
         self.addCleanup(self.server.psql, "postgres", "ALTER DATABASE %s OWNER TO postgres" % target)
 
 

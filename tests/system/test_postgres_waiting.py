@@ -1,4 +1,7 @@
-"""Somebody who waits for a table while it is copied, as TRUNCATE does: what reads it does not queue behind, and the copy comes to its end."""
+"""
+Somebody who waits for a table while it is copied, as TRUNCATE does: what reads it does not queue behind, and the copy
+comes to its end.
+"""
 import contextlib
 import signal
 import sqlite3
@@ -15,11 +18,17 @@ TABLES = "abcdefgh"
 class Waiting(PostgresServer, support.TestCase):
     def test_a_truncate_waits_until_it_is_copied(self):
         name = self.server.database()
-        self.server.psql(name, "; ".join("CREATE TABLE %s (id int primary key); INSERT INTO %s SELECT generate_series(1, 3000)" % (table, table) for table in TABLES))
-        process = self.stopped_at("engine.batch_submitted:stop:1", "migrate", "--chunk-rows", "100", "--jobs", "2", "--timeout", "2s", self.server.uri(name), "sqlite:copy.db")
-        waiting = subprocess.Popen(self.server.session_command(name) + ["-c", "TRUNCATE h"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.server.psql(name,
+                         "; ".join("CREATE TABLE %s (id int primary key); INSERT INTO %s SELECT "
+                                   "generate_series(1, 3000)" % (table, table) for table in TABLES))
+        process = self.stopped_at("engine.batch_submitted:stop:1", "migrate", "--chunk-rows", "100", "--jobs", "2",
+                                  "--timeout", "2s", self.server.uri(name), "sqlite:copy.db")
+        waiting = subprocess.Popen(self.server.session_command(name) + ["-c", "TRUNCATE h"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
         self.addCleanup(waiting.kill)
-        self.wait_until("it waits", lambda: self.server.psql(name, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [["1"]])
+        self.wait_until("it waits", lambda: self.server.psql(name,
+                                                             "SELECT count(*) FROM pg_locks WHERE NOT granted")
+                        == [["1"]])
         process.send_signal(signal.SIGCONT)
         result = support.finish(process)
         self.assert_code(result, 0)
@@ -30,11 +39,17 @@ class Waiting(PostgresServer, support.TestCase):
 
     def waited_for(self, name, statement, *words):
         """It comes before the readers, which wait briefly: then the run lets go."""
-        self.server.psql(name, "; ".join("CREATE TABLE %s (id int primary key); INSERT INTO %s SELECT generate_series(1, 3000)" % (table, table) for table in TABLES))
-        process = self.stopped_at("postgres.snapshot_taken:stop:1", "migrate", "--jobs", "2", *words, self.server.uri(name), "sqlite:copy.db")
-        waiting = subprocess.Popen(self.server.session_command(name) + ["-c", statement], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.server.psql(name,
+                         "; ".join("CREATE TABLE %s (id int primary key); INSERT INTO %s SELECT "
+                                   "generate_series(1, 3000)" % (table, table) for table in TABLES))
+        process = self.stopped_at("postgres.snapshot_taken:stop:1", "migrate", "--jobs", "2", *words,
+                                  self.server.uri(name), "sqlite:copy.db")
+        waiting = subprocess.Popen(self.server.session_command(name) + ["-c", statement], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
         self.addCleanup(waiting.kill)
-        self.wait_until("it waits", lambda: self.server.psql(name, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [["1"]])
+        self.wait_until("it waits", lambda: self.server.psql(name,
+                                                             "SELECT count(*) FROM pg_locks WHERE NOT granted")
+                        == [["1"]])
         begun = time.monotonic()
         process.send_signal(signal.SIGCONT)
         result = support.finish(process)

@@ -1,4 +1,6 @@
-"""The Python package: installed by pip from the source and from its wheel, and its runs against real files and a server."""
+"""
+The Python package: installed by pip from the source and from its wheel, and its runs against real files and a server.
+"""
 import os
 import re
 import sqlite3
@@ -40,7 +42,8 @@ class Runs(TestCase):
         events = list(run)
         result = run.result()
         self.assertEqual(self.items("copy.db"), self.items("shop.db"))
-        self.assertEqual((result.exit_status, result.needs_attention, result.written, result.rejected), (0, False, 2000, 0))
+        self.assertEqual((result.exit_status, result.needs_attention, result.written, result.rejected),
+                         (0, False, 2000, 0))
         [entity] = result.entities
         self.assertEqual((entity.entity, entity.table, entity.read, entity.written), ("item", "item", 2000, 2000))
         self.assertEqual(result.run, self.run_id())
@@ -64,7 +67,8 @@ class Runs(TestCase):
             database.execute("UPDATE item SET name = 'other' WHERE id = 8")
         database.close()
         found = self.run_here(transhume.validate).result()
-        self.assertEqual((found.ok, found.needs_attention, found.entities[0].missing, found.entities[0].different), (False, True, 1, 1))
+        self.assertEqual((found.ok, found.needs_attention, found.entities[0].missing, found.entities[0].different),
+                         (False, True, 1, 1))
 
     def test_failures_are_exceptions_with_their_parts(self):
         with self.assertRaises(transhume.UsageError) as caught:
@@ -139,13 +143,16 @@ class Runs(TestCase):
 
 class Installed(TestCase):
     def pip(self, *arguments):
-        done = subprocess.run(["/usr/bin/python3", "-m", "pip", "--disable-pip-version-check", "--no-cache-dir", *arguments], cwd=self.folder,
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120 * support.PATIENCE)
+        done = subprocess.run(["/usr/bin/python3", "-m", "pip", "--disable-pip-version-check", "--no-cache-dir",
+                               *arguments], cwd=self.folder,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=120 * support.PATIENCE)
         self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_the_wheel_works_alone(self):
         for module in ("pip", "setuptools", "wheel"):
-            if subprocess.run(["/usr/bin/python3", "-c", "import " + module], stderr=subprocess.DEVNULL).returncode != 0:
+            if subprocess.run(["/usr/bin/python3", "-c", "import " + module],
+                              stderr=subprocess.DEVNULL).returncode != 0:
                 self.skipTest("the distribution's Python has no " + module)
         # setuptools writes beside the source
         source = self.path("source")
@@ -153,11 +160,15 @@ class Installed(TestCase):
         self.pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", self.path("wheels"), source)
         [wheel] = os.listdir(self.path("wheels"))
         self.assertEqual(wheel, "transhume-%s-py3-none-any.whl" % transhume.__version__)
-        self.pip("install", "--quiet", "--no-deps", "--no-index", "--target", self.path("site"), self.path("wheels", wheel))
+        self.pip("install", "--quiet", "--no-deps", "--no-index", "--target", self.path("site"),
+                 self.path("wheels", wheel))
         self.assertTrue(os.path.exists(self.path("site", "transhume", "py.typed")))
-        program = "import transhume; r = transhume.migrate('shop.db', 'copy.db').result(); print(r.written, transhume.__file__)"
-        done = subprocess.run(["/usr/bin/python3", "-c", program], cwd=self.folder, text=True, stdout=subprocess.PIPE, check=True,
-                              env=dict(os.environ, PYTHONPATH=self.path("site"), TRANSHUME=support.PROGRAM), timeout=60 * support.PATIENCE)
+        program = ("import transhume; r = transhume.migrate('shop.db', 'copy.db').result(); print(r.written, "
+                   "transhume.__file__)")
+        done = subprocess.run(["/usr/bin/python3", "-c", program], cwd=self.folder, text=True, stdout=subprocess.PIPE,
+                              check=True,
+                              env=dict(os.environ, PYTHONPATH=self.path("site"), TRANSHUME=support.PROGRAM),
+                              timeout=60 * support.PATIENCE)
         self.assertEqual(done.stdout.split(), ["2000", self.path("site", "transhume", "__init__.py")])
 
     def test_the_version_is_the_programs(self):

@@ -10,7 +10,8 @@ import postgres
 import sql_case
 import support
 
-TABLES = "CREATE TABLE p (n int PRIMARY KEY); INSERT INTO p VALUES (1), (2), (3); CREATE TABLE c (id int PRIMARY KEY, p int); INSERT INTO c "
+TABLES = ("CREATE TABLE p (n int PRIMARY KEY); INSERT INTO p VALUES (1), (2), (3); CREATE TABLE c (id int PRIMARY KEY, "
+          "p int); INSERT INTO c ")
 CHILDREN = ("VALUES (10, 1), (11, 2), (12, 2)", [("1", ["10"]), ("2", ["11", "12"]), ("3", [])])
 NOBODYS = ("SELECT n, 7 FROM p", [("1", []), ("2", []), ("3", [])])
 # the key, the query's columns, the children and what is made of them, how the refusal names the key
@@ -50,7 +51,8 @@ class Keys:
 
     def assert_made(self, expected):
         items = support.read_dynamodb_json(self.path("out"))["things"]
-        self.assertEqual(sorted((item["N"]["S"], [c["M"]["id"]["N"] for c in item["cs"]["L"]]) for item in items), expected)
+        self.assertEqual(sorted((item["N"]["S"], [c["M"]["id"]["N"] for c in item["cs"]["L"]]) for item in items),
+                         expected)
         self.assertEqual(sorted(int(item["count"]["N"]) for item in items), sorted(len(ids) for _, ids in expected))
 
     def test_whose_children_are_found_by_other_columns(self):
@@ -60,7 +62,8 @@ class Keys:
                     self.clean()
                     self.write("plan.yaml", PLAN % (self.source(TABLES + rows), columns, key))
                     checked = self.run_program("check", "--plan", "plan.yaml", code=2 if says else 0)
-                    self.assertEqual("two rows of its query have the same key %s" % says in " ".join(checked.out.split()), bool(says), checked.out)
+                    self.assertEqual("two rows of its query have the same key %s"
+                                     % says in " ".join(checked.out.split()), bool(says), checked.out)
                     result = self.run_program("migrate", "--plan", "plan.yaml", *options, code=3 if says else 0)
                     if says:
                         self.assertIn("two rows have the same key", result.err)

@@ -24,7 +24,9 @@ class Rates(support.TestCase):
         cls.sources = {}
         for engine, server in cls.servers.items():
             cls.sources[engine] = server.database()
-            server.ask(cls.sources[engine], "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat('v', %d) FROM %s" % (WIDTH, NUMBERS[engine]))
+            server.ask(cls.sources[engine],
+                       "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat('v', %d) FROM %s"
+                       % (WIDTH, NUMBERS[engine]))
 
     def test_each_pair_keeps_to_its_cap(self):
         """All of them at once, since they mostly wait."""
@@ -34,8 +36,10 @@ class Rates(support.TestCase):
                 for kind, (option, cap) in CAPS.items():
                     name = server.database()
                     server.ask(name, "CREATE TABLE t (id int PRIMARY KEY, v text, %s)" % ARRIVED[target][0])
-                    process = support.start("migrate", option, str(cap), "--existing", "append", "--jobs", "2", "--chunk-rows", "100", "--batch-rows", "50",
-                                            "--state", "state-%s-%s-%s" % (source, target, kind), self.servers[source].uri(self.sources[source]), server.uri(name),
+                    process = support.start("migrate", option, str(cap), "--existing", "append", "--jobs", "2",
+                                            "--chunk-rows", "100", "--batch-rows", "50",
+                                            "--state", "state-%s-%s-%s" % (source, target, kind),
+                                            self.servers[source].uri(self.sources[source]), server.uri(name),
                                             cwd=self.folder)
                     self.addCleanup(self.end, process)
                     runs.append(((source, target, kind), process, server, name))

@@ -1,4 +1,7 @@
-"""Redis as a target and as a source, on real servers; what is there is read by a client of the tests' own (redis_server.Client)."""
+"""
+Redis as a target and as a source, on real servers; what is there is read by a client of the tests' own
+(redis_server.Client).
+"""
 import decimal
 import json
 import os
@@ -68,7 +71,8 @@ class Copies(RedisCase):
         """Every value of SQLite comes back as it was; keys with colons, percents and glob characters stay apart."""
         support.make_sqlite(self.path("source.db"), ODD)
         self.run_program("migrate", "source.db", self.uri(), "--quiet")
-        self.assertEqual(self.hash("odd:2"), {b"id": b"2", b"t": b"007", b"n": b"1.5", b"r": b"1e+300", b"b": b"\x00\xff"})
+        self.assertEqual(self.hash("odd:2"), {b"id": b"2", b"t": b"007", b"n": b"1.5", b"r": b"1e+300",
+                                              b"b": b"\x00\xff"})
         self.assertEqual(self.hash("odd:4"), {b"id": b"4", b"n": b"-9223372036854775808", b"r": b"3"})
         self.assertEqual(self.hash("Order Lines:2"), {b"Line No": b"2"})
         self.assertEqual(self.hash("pair:a%3Ab:c"), {b"x": b"a:b", b"y": b"c", b"note": b"2"})
@@ -81,24 +85,32 @@ class Copies(RedisCase):
         source, back = (sqlite3.connect(self.path(name)) for name in ("source.db", "back.db"))
         for table, order in (("odd", "id"), ("pair", "x, y"), ('"Order Lines"', '"Line No"')):
             columns = [row[1] for row in source.execute("PRAGMA table_info(%s)" % table)]
-            query = "SELECT %s FROM %s ORDER BY %s" % (", ".join("CAST(n AS NUMERIC)" if column == "n" else '"%s"' % column for column in columns), table, order)
+            query = "SELECT %s FROM %s ORDER BY %s" % (", ".join("CAST(n AS NUMERIC)" if column == "n"
+                                                                 else '"%s"' % column for column in columns), table,
+                                                       order)
             self.assertEqual(back.execute(query).fetchall(), source.execute(query).fetchall())
         source.close()
         back.close()
 
     def test_json_there_and_back(self):
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, n NUMERIC, more TEXT);"
-                                                    "INSERT INTO people VALUES (1, '12', 1.5, NULL), (2, 'caf\u00e9', 9223372036854775807, '[1, 2]')")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, n NUMERIC, more TEXT);"
+                                                    "INSERT INTO people VALUES (1, '12', 1.5, NULL), (2, 'caf\u00e9', "
+                                                    "9223372036854775807, '[1, 2]')")
         self.run_program("migrate", "source.db", self.uri("?form=json"), "--quiet")
         self.assertEqual(self.ask("GET", "people:1"), b'{"id":1,"name":"12","n":1.5}')
         self.run_program("validate", "--level", "full", "--quiet")
         self.run_program("migrate", self.uri(), "back.db", "--state", "back", "--quiet")
         with sqlite3.connect(self.path("back.db")) as back:
-            self.assertEqual(back.execute("SELECT id, name, CAST(n AS NUMERIC), more FROM people ORDER BY id").fetchall(),
+            self.assertEqual(
+                back.execute("SELECT id, name, CAST(n AS NUMERIC), more FROM people ORDER BY id").fetchall(),
                              [(1, "12", 1.5, None), (2, "caf\u00e9", 9223372036854775807, "[1, 2]")])
 
     def test_killed_at_each_place(self):
-        """Killed at each failpoint on the way, first and last time, and resumed: each record once and whole, and nothing else."""
+        """
+        Killed at each failpoint on the way, first and last time, and resumed: each record once and whole, and nothing
+        else.
+        """
         self.many(3000)
         options = ["--chunk-rows", "500", "--jobs", "2", "--quiet"]
         result, counts = support.count_failpoints("migrate", "source.db", self.uri(), *options, cwd=self.folder)
@@ -108,11 +120,13 @@ class Copies(RedisCase):
         for name, at in support.drawn(places, 8, self.id()):
             with self.subTest(failpoint=name, occurrence=at):
                 self.number = self.server.database()
-                support.kill_at(name, at, "migrate", "source.db", self.uri(), *options, "--state", "killed-%s-%d" % (name, at), cwd=self.folder)
+                support.kill_at(name, at, "migrate", "source.db", self.uri(), *options, "--state",
+                                "killed-%s-%d" % (name, at), cwd=self.folder)
                 state = "killed-%s-%d" % (name, at)
                 again = support.transhume("resume", "--state", state, "--quiet", cwd=self.folder)
                 if again.code == 2 and "run-nothing" in again.err:  # before there was a run
-                    again = support.transhume("migrate", "source.db", self.uri(), *options, "--state", state, cwd=self.folder)
+                    again = support.transhume("migrate", "source.db", self.uri(), *options, "--state", state,
+                                              cwd=self.folder)
                 self.assert_code(again, 0)
                 self.assertEqual(len(self.keys("things:*")), 3000)
                 self.assert_things(self.ask, 3000)
@@ -120,15 +134,18 @@ class Copies(RedisCase):
     def test_connections_that_break(self):
         self.many(20000)
         with CuttingProxy(self.server.port, random.Random(support.SEED)) as proxy:
-            self.run_program("migrate", "source.db", "redis://127.0.0.1:%d/%d" % (proxy.port, self.number), "--chunk-rows", "3000", "--quiet")
+            self.run_program("migrate", "source.db", "redis://127.0.0.1:%d/%d" % (proxy.port, self.number),
+                             "--chunk-rows", "3000", "--quiet")
             self.assertGreater(proxy.cuts, 2)
         self.assertEqual(len(self.keys("things:*")), 20000)
         self.assert_things(self.ask, 20000)
 
     def test_time_to_live(self):
         now = int(time.time())
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE session (id INTEGER PRIMARY KEY, until INTEGER, who TEXT);"
-                                                    "INSERT INTO session VALUES (1, %d, 'a'), (2, %d, 'gone'), (3, NULL, 'stays')" % (now + 5000, now - 5))
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE session (id INTEGER PRIMARY KEY, until INTEGER, who TEXT);"
+                                                    "INSERT INTO session VALUES (1, %d, 'a'), (2, %d, 'gone'), (3, "
+                                                    "NULL, 'stays')" % (now + 5000, now - 5))
         self.write("plan.yaml", """transhume: 1
 source: source.db
 target: %s
@@ -141,7 +158,8 @@ tables:
         self.assertEqual(self.ask("TTL", "session:3"), -1)
         self.assertRegex(result.out, r"session +3 +2 +0 +1 ")
         other = self.server.database()
-        self.run_program("migrate", self.uri(), self.server.uri(other), "--state", "two", "--quiet", "--include", "session")
+        self.run_program("migrate", self.uri(), self.server.uri(other), "--state", "two", "--quiet", "--include",
+                         "session")
         self.assertTrue(4900 < self.server.ask(other, "TTL", "session:1") <= 5001)
 
 
@@ -157,17 +175,25 @@ class Shop(RedisCase):
         self.run_program("validate", "--state", "state", "--level", "full", "--quiet")
         db = sqlite3.connect(self.path("shop.db"))
         db.row_factory = sqlite3.Row
-        for customer in db.execute("SELECT c.*, e.FirstName || ' ' || e.LastName AS SupportRep FROM Customer c LEFT JOIN Employee e ON e.EmployeeId = c.SupportRepId"):
+        for customer in db.execute("SELECT c.*, e.FirstName || ' ' || e.LastName AS SupportRep FROM Customer c LEFT "
+                                   "JOIN Employee e ON e.EmployeeId = c.SupportRepId"):
             orders = list(db.execute("SELECT * FROM Invoice WHERE CustomerId = ?", (customer["CustomerId"],)))
             found = json.loads(self.ask("GET", "customer:%d" % customer["CustomerId"]), parse_float=decimal.Decimal)
-            wanted = {name: customer[name] for name in customer.keys() if name != "SupportRepId" and customer[name] is not None}
-            wanted.update(Orders=len(orders), Spent=sum((decimal.Decimal(repr(order["Total"])) for order in orders), decimal.Decimal(0)))
+            wanted = {name: customer[name] for name in customer.keys() if name != "SupportRepId"
+                      and customer[name] is not None}
+            wanted.update(Orders=len(orders), Spent=sum((decimal.Decimal(repr(order["Total"])) for order in orders),
+                                                        decimal.Decimal(0)))
             self.assertEqual(found, wanted)
-            self.assertEqual(self.keys("order:%d:*" % customer["CustomerId"]), sorted(b"order:%d:%d" % (customer["CustomerId"], order["InvoiceId"]) for order in orders))
-        for line in db.execute("SELECT i.CustomerId, l.*, t.Name FROM InvoiceLine l JOIN Invoice i USING (InvoiceId) JOIN Track t USING (TrackId)"):
-            lines = {found["InvoiceLineId"]: found for found in json.loads(self.ask("GET", "order:%d:%d" % (line["CustomerId"], line["InvoiceId"])))["Lines"]}
-            self.assertEqual((lines[line["InvoiceLineId"]]["Track"], lines[line["InvoiceLineId"]]["Quantity"]), (line["Name"], line["Quantity"]))
-        for table, count in (("customer", "Customer"), ("order", "Invoice"), ("track", "Track"), ("playlist", "Playlist")):
+            self.assertEqual(self.keys("order:%d:*" % customer["CustomerId"]),
+                             sorted(b"order:%d:%d" % (customer["CustomerId"], order["InvoiceId"]) for order in orders))
+        for line in db.execute("SELECT i.CustomerId, l.*, t.Name FROM InvoiceLine l JOIN Invoice i USING (InvoiceId) "
+                               "JOIN Track t USING (TrackId)"):
+            lines = {found["InvoiceLineId"]: found for found in json.loads(self.ask("GET",
+                "order:%d:%d" % (line["CustomerId"], line["InvoiceId"])))["Lines"]}
+            self.assertEqual((lines[line["InvoiceLineId"]]["Track"], lines[line["InvoiceLineId"]]["Quantity"]),
+                             (line["Name"], line["Quantity"]))
+        for table, count in (("customer", "Customer"), ("order", "Invoice"), ("track", "Track"),
+                             ("playlist", "Playlist")):
             self.assertEqual(len(self.keys(table + ":*")), db.execute("SELECT count(*) FROM " + count).fetchone()[0])
         db.close()
 
@@ -233,7 +259,8 @@ tables:
     def test_upsert_and_back(self):
         before = {b"id": b"2", b"name": b"theirs", b"mine": b"kept"}
         self.run_policy("upsert")
-        self.assertEqual(self.hash("things:2"), {b"id": b"2", b"name": b"name 2", b"city": b"city 2", b"price": b"0.5", b"mine": b"kept"})
+        self.assertEqual(self.hash("things:2"), {b"id": b"2", b"name": b"name 2", b"city": b"city 2", b"price": b"0.5",
+                                                 b"mine": b"kept"})
         self.run_program("rollback", "--run", self.run_id(), "--confirm", "--quiet")
         self.assertEqual(self.keys("things:*"), [b"things:2"])
         self.assertEqual(self.hash("things:2"), before)
@@ -254,7 +281,8 @@ tables:
         self.assertEqual(len(self.keys("things:*")), 5)
 
     def test_what_a_table_can_not_be(self):
-        support.make_sqlite(self.path("source.db"), 'CREATE TABLE "a:b" (id INTEGER PRIMARY KEY); INSERT INTO "a:b" VALUES (1);')
+        support.make_sqlite(self.path("source.db"),
+                            'CREATE TABLE "a:b" (id INTEGER PRIMARY KEY); INSERT INTO "a:b" VALUES (1);')
         result = self.run_program("migrate", "source.db", self.uri(), code=2)
         self.assertIn("its name has a colon", result.err)
         self.assertEqual(self.keys(), [])
@@ -272,7 +300,8 @@ tables:
         self.assertEqual(len(self.keys("things:*")), 300)
         self.assert_things(self.ask, 300)
         self.run_program("rollback", "--run", self.run_id(), "--confirm", "--quiet")
-        self.assertEqual((self.hash("things:7")[b"name"], self.keys("things:8"), self.keys("things:5000")), (b"changed", [], [b"things:5000"]))
+        self.assertEqual((self.hash("things:7")[b"name"], self.keys("things:8"), self.keys("things:5000")),
+                         (b"changed", [], [b"things:5000"]))
         self.ask("HSET", "things:7", "name", "name 7")
         self.ask("HSET", "things:8", "id", "8", "name", "name 8", "city", "city 8", "price", "2")
         self.ask("DEL", "things:5000")
@@ -282,7 +311,8 @@ tables:
 
     def test_two_records_under_one_key(self):
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t (a INTEGER PRIMARY KEY, k TEXT, v TEXT);"
-                                                    "INSERT INTO t VALUES (1, 'x', 'first'), (2, 'x', NULL), (3, 'y', 'other')")
+                                                    "INSERT INTO t VALUES (1, 'x', 'first'), (2, 'x', NULL), (3, 'y', "
+                                                    "'other')")
         self.write("plan.yaml", """transhume: 1
 source: source.db
 target: %s
@@ -298,9 +328,12 @@ class Foreign(RedisCase):
     """Keys that others wrote."""
 
     def test_every_type(self):
-        for words in (("HSET", "user:1", "name", "Ann", "age", "33"), ("HSET", "user:2", "name", "caf\u00e9"), ("SET", "page:a", "hello"), ("SET", "page:b", b"\xff\x00"),
-                      ("RPUSH", "queue:x", "one", "2", "one"), ("SADD", "tags:x", "a", "b"), ("ZADD", "rank:x", "1.5", "ann", "2", "bob"),
-                      ("XADD", "log:x", "1-1", "what", "begun"), ("XADD", "log:x", "2-0", "what", "ended", "n", "7"), ("SET", "lonely", "42"),
+        for words in (("HSET", "user:1", "name", "Ann", "age", "33"), ("HSET", "user:2", "name", "caf\u00e9"),
+                      ("SET", "page:a", "hello"), ("SET", "page:b", b"\xff\x00"),
+                      ("RPUSH", "queue:x", "one", "2", "one"), ("SADD", "tags:x", "a", "b"),
+                      ("ZADD", "rank:x", "1.5", "ann", "2", "bob"),
+                      ("XADD", "log:x", "1-1", "what", "begun"), ("XADD", "log:x", "2-0", "what", "ended", "n", "7"),
+                      ("SET", "lonely", "42"),
                       ("SET", "user:note", "a string among hashes"), ("PEXPIRE", "page:a", "5000000")):
             self.ask(*words)
         self.run_program("migrate", self.uri(), "jsonl:out", "--quiet")
@@ -308,13 +341,18 @@ class Foreign(RedisCase):
         for table in sorted(os.listdir(self.path("out"))):
             folder = self.path("out", table)
             if table != "_transhume":
-                found[table] = sorted((record for name in os.listdir(folder) for record in map(json.loads, support.read_lines(os.path.join(folder, name)))), key=lambda record: record["_key"])
-        self.assertEqual(found["user.hash"], [{"_key": "user:1", "name": "Ann", "age": 33}, {"_key": "user:2", "name": "caf\u00e9"}])
+                found[table] = sorted((record for name in os.listdir(folder)
+                                       for record in map(json.loads, support.read_lines(os.path.join(folder, name)))),
+                                      key=lambda record: record["_key"])
+        self.assertEqual(found["user.hash"], [{"_key": "user:1", "name": "Ann", "age": 33},
+                                              {"_key": "user:2", "name": "caf\u00e9"}])
         self.assertEqual(found["user.string"], [{"_key": "user:note", "value": "a string among hashes"}])
         self.assertEqual(found["queue"], [{"_key": "queue:x", "value": ["one", 2, "one"]}])
         self.assertEqual(sorted(found["tags"][0]["value"]["$set"]), ["a", "b"])
         self.assertEqual(found["rank"], [{"_key": "rank:x", "value": {"ann": 1.5, "bob": 2}}])
-        self.assertEqual(found["log"], [{"_key": "log:x", "value": [{"id": "1-1", "fields": {"what": "begun"}}, {"id": "2-0", "fields": {"what": "ended", "n": 7}}]}])
+        self.assertEqual(found["log"], [{"_key": "log:x", "value": [{"id": "1-1", "fields": {"what": "begun"}},
+                                                                    {"id": "2-0",
+                                                                     "fields": {"what": "ended", "n": 7}}]}])
         self.assertEqual(found["_keys"], [{"_key": "lonely", "value": 42}])
         self.assertEqual([record["_key"] for record in found["page"]], ["page:a", "page:b"])
 
@@ -325,10 +363,12 @@ class Foreign(RedisCase):
         support.kill_after(0.3, "migrate", self.uri(), "back.db", "--chunk-rows", "700", "--quiet", cwd=self.folder)
         result = support.transhume("resume", "--quiet", cwd=self.folder)
         if result.code == 2:
-            result = support.transhume("migrate", self.uri(), "back.db", "--chunk-rows", "700", "--quiet", cwd=self.folder)
+            result = support.transhume("migrate", self.uri(), "back.db", "--chunk-rows", "700", "--quiet",
+                                       cwd=self.folder)
         self.assertIn(result.code, (0, 1), result.err)
         with sqlite3.connect(self.path("back.db")) as back:
-            self.assertEqual(back.execute("SELECT count(*), count(DISTINCT _key), sum(v) FROM n").fetchone(), (20000, 20000, sum(range(20000))))
+            self.assertEqual(back.execute("SELECT count(*), count(DISTINCT _key), sum(v) FROM n").fetchone(),
+                             (20000, 20000, sum(range(20000))))
 
 
 class Servers(support.TestCase):
@@ -342,7 +382,8 @@ class Servers(support.TestCase):
 
     def struck(self, uri, strike, occurrence=40):
         """A run that is stopped in the middle while something happens, and goes on."""
-        process = self.stopped_at("redis.after_answer:stop:%d" % occurrence, "migrate", "source.db", uri, "--jobs", "2", "--chunk-rows", "2000", "--timeout", "5s")
+        process = self.stopped_at("redis.after_answer:stop:%d" % occurrence, "migrate", "source.db", uri, "--jobs", "2",
+                                  "--chunk-rows", "2000", "--timeout", "5s")
         strike()
         process.send_signal(18)
         return support.finish(process)
@@ -364,7 +405,10 @@ class Servers(support.TestCase):
         self.assertIn("append-only", result.err)
 
     def test_keys_that_have_expired(self):
-        """They count among a database's keys until the server has deleted them, and no SCAN tells of them: records are counted all the same."""
+        """
+        They count among a database's keys until the server has deleted them, and no SCAN tells of them: records are
+        counted all the same.
+        """
         self.many(50)
         server = self.own(options=["--enable-debug-command", "local"])
         server.ask(0, "DEBUG", "SET-ACTIVE-EXPIRE", "0")
@@ -382,7 +426,8 @@ class Servers(support.TestCase):
         with redis_server.Client(server.port, 0, "very secret") as client:
             self.assertEqual(client.ask("DBSIZE"), 13)
             client.ask("ACL", "SETUSER", "mover", "on", ">pass:word", "~*", "+@all")
-        self.run_program("migrate", "source.db", "redis://mover:pass%%3Aword@127.0.0.1:%d/5" % server.port, "--state", "acl", "--quiet")
+        self.run_program("migrate", "source.db", "redis://mover:pass%%3Aword@127.0.0.1:%d/5" % server.port, "--state",
+                         "acl", "--quiet")
         for folder, _, names in os.walk(self.folder):
             for name in names:
                 with open(os.path.join(folder, name), "rb") as file:
@@ -400,8 +445,10 @@ class Servers(support.TestCase):
         """What the process before had sent and nobody had read goes with its connections."""
         self.many(20000)
         server = self.own()
-        stopped = self.stopped_at("redis.after_answer:stop:20", "migrate", "source.db", server.uri(0, "?lease=2"), "--timeout", "1s", "--chunk-rows", "2000", "--jobs", "2")
-        self.assert_code(support.transhume("resume", "--take-over", "--state", "second", "source.db", server.uri(0, "?lease=2"), "--timeout", "1s", "--quiet", cwd=self.folder), 0)
+        stopped = self.stopped_at("redis.after_answer:stop:20", "migrate", "source.db", server.uri(0, "?lease=2"),
+                                  "--timeout", "1s", "--chunk-rows", "2000", "--jobs", "2")
+        self.assert_code(support.transhume("resume", "--take-over", "--state", "second", "source.db",
+                                           server.uri(0, "?lease=2"), "--timeout", "1s", "--quiet", cwd=self.folder), 0)
         stopped.send_signal(18)
         self.assertIn(support.finish(stopped).code, (3, 5))
         self.assertEqual(server.ask(0, "DBSIZE"), 20003)
@@ -420,7 +467,8 @@ class Clusters(support.TestCase):
         self.many(9000)
         with redis_server.Cluster(3) as cluster:
             struck = cluster.nodes[1]
-            process = self.stopped_at("redis.after_answer:stop:6", "migrate", "source.db", cluster.uri(), "--jobs", "2", "--chunk-rows", "1000", "--timeout", "5s")
+            process = self.stopped_at("redis.after_answer:stop:6", "migrate", "source.db", cluster.uri(), "--jobs", "2",
+                                      "--chunk-rows", "1000", "--timeout", "5s")
             struck.restart()
             cluster.wait()
             process.send_signal(18)
@@ -443,7 +491,8 @@ class Clusters(support.TestCase):
         """Its replica takes over, with all that was acknowledged."""
         self.many(9000)
         with redis_server.Cluster(3, replicas=1) as cluster:
-            process = self.stopped_at("redis.after_answer:stop:6", "migrate", "source.db", cluster.uri(), "--jobs", "2", "--chunk-rows", "1000", "--timeout", "10s")
+            process = self.stopped_at("redis.after_answer:stop:6", "migrate", "source.db", cluster.uri(), "--jobs", "2",
+                                      "--chunk-rows", "1000", "--timeout", "10s")
             masters = [node for node in cluster.nodes if b"role:master" in node.ask(0, "INFO", "replication")]
             dead = next(node for node in masters if node is not cluster.nodes[0])
             dead.kill()
@@ -458,12 +507,15 @@ class Clusters(support.TestCase):
     def test_slots_that_move(self):
         self.many(3000)
         with redis_server.Cluster(3) as cluster:
-            process = self.stopped_at("redis.after_answer:stop:5", "migrate", "source.db", cluster.uri(), "--jobs", "1", "--chunk-rows", "500")
+            process = self.stopped_at("redis.after_answer:stop:5", "migrate", "source.db", cluster.uri(), "--jobs", "1",
+                                      "--chunk-rows", "500")
             ids = {node: node.ask(0, "CLUSTER", "MYID") for node in cluster.nodes}
             moving = next(node for node in cluster.nodes if node.ask(0, "CLUSTER", "SLOTS") and
-                          any(first <= 500 <= last and master[1] == node.port for first, last, master, *_ in node.ask(0, "CLUSTER", "SLOTS")))
+                          any(first <= 500 <= last and master[1] == node.port
+                              for first, last, master, *_ in node.ask(0, "CLUSTER", "SLOTS")))
             taking = next(node for node in cluster.nodes if node is not moving)
-            for slot in range(300, 700):    # begun to be moved, and left so: answers are ASK for keys that are not there
+            # begun to be moved, and left so: answers are ASK for keys that are not there
+            for slot in range(300, 700):
                 taking.ask(0, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[moving])
                 moving.ask(0, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[taking])
             process.send_signal(18)

@@ -22,7 +22,8 @@ tables:
 DAYS = {1: 19782, 2: -1, 4: -719162, 5: 2932896}
 AGES = {1: 30, 2: 40, 3: 50, 5: -7}
 CITIES = {1: "Bonn", 2: "Bonn", 4: "a:b%", 5: ""}
-EVERY = {"city:Bonn": {1, 2}, "city:a:b%": {4}, "city:": {5}, "age": AGES, "both:Bonn": {1: 30, 2: 40}, "both:": {5: -7}, "born": {key: days * 86400 for key, days in DAYS.items()},
+EVERY = {"city:Bonn": {1, 2}, "city:a:b%": {4}, "city:": {5}, "age": AGES, "both:Bonn": {1: 30, 2: 40},
+         "both:": {5: -7}, "born": {key: days * 86400 for key, days in DAYS.items()},
          "pair:Bonn:x:%": {1, 2}, "pair:a%3Ab%25:x:%": {4}, "pair::x:%": {5}}
 
 
@@ -44,7 +45,8 @@ class Indexes(RedisCase):
                 found[short] = {int(member.split(b":")[1]) for member in self.ask("SMEMBERS", name)}
             else:
                 words = self.ask("ZRANGE", name, "0", "-1", "WITHSCORES")
-                found[short] = {int(member.split(b":")[1]): float(score) for member, score in zip(words[::2], words[1::2])}
+                found[short] = {int(member.split(b":")[1]): float(score)
+                                for member, score in zip(words[::2], words[1::2])}
         return found
 
     def test_made_and_taken_back(self):
@@ -70,16 +72,20 @@ class Indexes(RedisCase):
         self.run_program("finish", "--confirm", "--quiet")
         for policy in ("upsert", "replace"):
             with self.subTest(policy):
-                support.sqlite3.connect(self.path("source.db")).executescript("UPDATE person SET city = 'Ulm', age = age + 1 WHERE id < 3")
+                support.sqlite3.connect(self.path("source.db")).executescript("UPDATE person SET city = 'Ulm', "
+                                                                              "age = age + 1 WHERE id < 3")
                 before = self.indexes()
-                self.run_plan(policy, change=lambda plan: re.sub("    indexes: .*\n", "", plan), more=("--state", policy, "--rollback-keys"))
-                wanted = {**EVERY, "city:Ulm": {1, 2}, "age": {**AGES, 1: 31, 2: 41}, "both:Ulm": {1: 31, 2: 41}, "pair:Ulm:x:%": {1, 2}}
+                self.run_plan(policy, change=lambda plan: re.sub("    indexes: .*\n", "", plan),
+                              more=("--state", policy, "--rollback-keys"))
+                wanted = {**EVERY, "city:Ulm": {1, 2}, "age": {**AGES, 1: 31, 2: 41}, "both:Ulm": {1: 31, 2: 41},
+                          "pair:Ulm:x:%": {1, 2}}
                 for gone in ("city:Bonn", "both:Bonn", "pair:Bonn:x:%"):
                     del wanted[gone]
                 self.assertEqual(self.indexes(), wanted)
                 self.run_program("rollback", "--run", self.run_id(policy), "--confirm", "--quiet", "--state", policy)
                 self.assertEqual(self.indexes(), before)
-                support.sqlite3.connect(self.path("source.db")).executescript("UPDATE person SET city = 'Bonn', age = age - 1 WHERE id < 3")
+                support.sqlite3.connect(self.path("source.db")).executescript("UPDATE person SET city = 'Bonn', "
+                                                                              "age = age - 1 WHERE id < 3")
 
     def test_repaired(self):
         """What a repair writes and deletes leaves and enters the sets with its records."""
@@ -101,7 +107,9 @@ class Indexes(RedisCase):
                 self.assertEqual(self.indexes(), EVERY)
 
     def test_what_has_no_place_in_one(self):
-        """A text where a sorted set needs a number, in a column of numbers: that record is a reject, and in no index."""
+        """
+        A text where a sorted set needs a number, in a column of numbers: that record is a reject, and in no index.
+        """
         support.sqlite3.connect(self.path("source.db")).executescript("UPDATE person SET age = 'old' WHERE id = 2")
         self.run_plan(code=1, change=lambda plan: plan.replace("{ column: age, cast: int64 }", "copy"))
         self.assertEqual([reject["code"] for reject in self.rejects()], ["type"])
@@ -111,7 +119,8 @@ class Indexes(RedisCase):
     def test_refused(self):
         """By name, before anything is written."""
         for text, change, options in (
-                ("only keys are unique", lambda plan: plan.replace("{ partition: city }", "{ columns: [city], unique: true }"), ""),
+                ("only keys are unique", lambda plan: plan.replace("{ partition: city }",
+                                                                   "{ columns: [city], unique: true }"), ""),
                 ("of hashes alone", lambda plan: plan, "?form=json"),
                 ("records that expire", lambda plan: plan.replace("    from:", "    ttl: age\n    from:"), "")):
             with self.subTest(text):

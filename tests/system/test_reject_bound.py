@@ -1,4 +1,6 @@
-"""How many rejects a run may have is its own word: a resume keeps to it, until a flag or the plan says another bound."""
+"""
+How many rejects a run may have is its own word: a resume keeps to it, until a flag or the plan says another bound.
+"""
 import os
 import shutil
 
@@ -12,8 +14,11 @@ class RejectBound(support.TestCase):
 
     def setUp(self):
         super().setUp()
-        support.make_sqlite(self.path("s.db"), "CREATE TABLE thing (id INTEGER PRIMARY KEY, v REAL); INSERT INTO thing WITH RECURSIVE n(i) AS "
-                            "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT i, iif(i %% %d, 1.5, 1e300) FROM n" % (COUNT, COUNT // BAD))
+        support.make_sqlite(self.path("s.db"),
+                            "CREATE TABLE thing (id INTEGER PRIMARY KEY, v REAL); "
+                            "INSERT INTO thing WITH RECURSIVE n(i) AS "
+                            "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT i, iif(i %% %d, 1.5, "
+                            "1e300) FROM n" % (COUNT, COUNT // BAD))
 
     def refused(self, *arguments, env=None):
         result = self.run_program(*arguments, code=3, env=env)
@@ -48,7 +53,8 @@ class RejectBound(support.TestCase):
                     self.forget()
 
     def test_a_run_without_a_bound_goes_on_without_one(self):
-        support.kill_at("engine.chunk_started", 2, "migrate", "--chunk-rows", "50", "s.db", "dynamodb-json:out", cwd=self.folder)
+        support.kill_at("engine.chunk_started", 2, "migrate", "--chunk-rows", "50", "s.db", "dynamodb-json:out",
+                        cwd=self.folder)
         self.run_program("resume", code=1)
         self.assert_whole()
 
@@ -90,9 +96,11 @@ class RejectBound(support.TestCase):
         self.assertEqual(len(self.rejects()), BAD)
 
     def test_another_run_s_bound_is_not_taken(self):
-        support.make_sqlite(self.path("good.db"), "CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO other VALUES (1)")
+        support.make_sqlite(self.path("good.db"),
+                            "CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO other VALUES (1)")
         self.run_program("migrate", "--fail-fast", "good.db", "dynamodb-json:out")
-        support.kill_at("engine.chunk_started", 2, "migrate", "--chunk-rows", "50", "--state", "elsewhere", "s.db", "dynamodb-json:out", cwd=self.folder)
+        support.kill_at("engine.chunk_started", 2, "migrate", "--chunk-rows", "50", "--state", "elsewhere", "s.db",
+                        "dynamodb-json:out", cwd=self.folder)
         self.run_program("resume", "s.db", "dynamodb-json:out", code=1)
         self.assert_arrived()   # some of the rejects stay in the other folder
 
@@ -107,7 +115,8 @@ class RejectBound(support.TestCase):
         for options in ("max_rejects: 3", "fail_fast: true", "max_rejects: 3, fail_fast: true"):
             with self.subTest(options):
                 self.plan(options)
-                support.kill_at("engine.chunk_started", 2, "migrate", "--chunk-rows", "50", "--max-rejects", str(BAD), "--plan", "plan.yaml", cwd=self.folder)
+                support.kill_at("engine.chunk_started", 2, "migrate", "--chunk-rows", "50", "--max-rejects", str(BAD),
+                                "--plan", "plan.yaml", cwd=self.folder)
                 self.run_program("resume", code=1)
                 self.assert_whole()
                 self.forget()

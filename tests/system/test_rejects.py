@@ -287,11 +287,14 @@ class RoundTrip(RejectsTestCase):
 
 class Refused(refusals.TestCase):
     """Values that the plan's mapping does not take: they are in the reject, and refused until they are corrected."""
-    PLAN = "transhume: 1\nsource: sqlite:source.db\ntarget: sqlite:copy.db\ntables:\n  t:\n    entities:\n      t: { from: t, fields: { \"*\": copy, v: { column: v, cast: json } } }\n"
+    PLAN = ("transhume: 1\nsource: sqlite:source.db\ntarget: sqlite:copy.db\ntables:\n  t:\n    entities:\n      t: { "
+            "from: t, fields: { \"*\": copy, v: { column: v, cast: json } } }\n")
 
     def setUp(self):
         super().setUp()
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '{}'), (2, 'bad'), (3, X'FF00');")
+        support.make_sqlite(self.path("source.db"),
+                            "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '{}'), (2, "
+                            "'bad'), (3, X'FF00');")
         self.write("plan.yaml", self.PLAN)
         self.run_program("migrate", "--plan", "plan.yaml", code=1)
 
@@ -302,24 +305,29 @@ class Refused(refusals.TestCase):
                 file.write(json.dumps(reject) + "\n")
 
     def test_the_values_are_kept(self):
-        self.assertEqual({reject["key"]["id"]: reject["record"]["v"]["was"] for reject in self.rejects()}, {2: "bad", 3: {"$bytes": "/wA="}})
+        self.assertEqual({reject["key"]["id"]: reject["record"]["v"]["was"] for reject in self.rejects()},
+                         {2: "bad", 3: {"$bytes": "/wA="}})
         with open(self.path("as-it-was.jsonl"), "w", encoding="utf-8") as file:
             file.writelines(json.dumps(reject) + "\n" for reject in self.rejects())
-        self.assertIn("a value is not in the reject", self.run_program("migrate", "--plan", "plan.yaml", "--rejects", "as-it-was.jsonl", code=2).err)
+        self.assertIn("a value is not in the reject", self.run_program("migrate", "--plan", "plan.yaml", "--rejects",
+                                                                       "as-it-was.jsonl", code=2).err)
 
     def test_corrected_records_are_not_extra(self):
         self.correct()
         self.run_program("migrate", "--plan", "plan.yaml", "--rejects", "corrected.jsonl")
         for level in ("hash", "full"):
-            self.assertRegex(self.run_program("validate", "--plan", "plan.yaml", "--level", level).out, r"rejected  kept\nt .* 2 +2\n")
+            self.assertRegex(self.run_program("validate", "--plan", "plan.yaml", "--level", level).out,
+                             r"rejected  kept\nt .* 2 +2\n")
         self.run_program("validate", "--plan", "plan.yaml", "--repair", "--delete-extra", "--confirm")
-        self.assertEqual(self.query(self.path("copy.db"), "SELECT id, v FROM t ORDER BY id"), [(1, "{}"), (2, "[5]"), (3, "[5]")])
+        self.assertEqual(self.query(self.path("copy.db"), "SELECT id, v FROM t ORDER BY id"),
+                         [(1, "{}"), (2, "[5]"), (3, "[5]")])
 
     def test_what_is_not_of_a_reject_stays_extra(self):
         self.correct()
         self.run_program("migrate", "--plan", "plan.yaml", "--rejects", "corrected.jsonl")
         support.make_sqlite(self.path("copy.db"), "INSERT INTO t VALUES (4, '{}')")
-        self.assertRegex(self.run_program("validate", "--plan", "plan.yaml", "--level", "full", code=1).out, r"extra +t +id 4")
+        self.assertRegex(self.run_program("validate", "--plan", "plan.yaml", "--level", "full", code=1).out,
+                         r"extra +t +id 4")
 
 
 class Kills(RejectsTestCase):

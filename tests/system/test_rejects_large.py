@@ -29,7 +29,8 @@ class LargeRejects(refusals.TestCase):
     def make_source(self, *values):
         db = sqlite3.connect(self.path("source.db"))
         db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, b)")
-        db.executemany("INSERT INTO t VALUES (?, ?, ?)", [(i + 1, "n%d" % (i + 1), value) for i, value in enumerate(values)])
+        db.executemany("INSERT INTO t VALUES (?, ?, ?)", [(i + 1, "n%d" % (i + 1), value)
+                                                          for i, value in enumerate(values)])
         db.commit()
         db.close()
 
@@ -48,12 +49,14 @@ class LargeRejects(refusals.TestCase):
         blob = os.urandom(1 << 20) * (size >> 20) + b"end"
         text = ("\u00e4\"\\\n\x01\U0001f600x" * ((3 << 20) // 12)) + "end"
         self.make_source(blob, b"small", text)
-        support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT CHECK (name NOT IN ('n1', 'n3')), b);")
+        support.make_sqlite(self.path("copy.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT CHECK (name NOT IN ('n1', 'n3')), b);")
         self.measured("migrate", "--no-express", "--jobs", "1", "source.db", "copy.db", code=1)
         self.assertEqual(len(self.rejects()), 2)
         self.mend(lambda record: record.update(name="mended"))
         # A line is read whole: twice the text and the value that it stands for.
-        self.measured("migrate", "--rejects", "mended.jsonl", "source.db", "copy.db", bound_kib=BOUND_KIB + 5 * (size >> 10))
+        self.measured("migrate", "--rejects", "mended.jsonl", "source.db", "copy.db",
+                      bound_kib=BOUND_KIB + 5 * (size >> 10))
         db = sqlite3.connect(self.path("copy.db"))
         self.addCleanup(db.close)
         rows = dict(db.execute("SELECT id, b FROM t"))

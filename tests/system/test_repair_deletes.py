@@ -1,4 +1,7 @@
-"""What `validate --repair --delete-extra` takes out of SQL targets while they fail: it is tried again, and counted only once it is gone."""
+"""
+What `validate --repair --delete-extra` takes out of SQL targets while they fail: it is tried again, and counted only
+once it is gone.
+"""
 import contextlib
 import json
 import os
@@ -29,7 +32,8 @@ class Cases:
 
     def damaged(self, extra=30):
         """A copy with some extra records."""
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES %s"
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES %s"
                             % ", ".join("(%s, '%s')" % tuple(row) for row in KEPT))
         self.target = self.new_target()
         self.run_program("migrate", "-q", "shop.db", self.target)
@@ -38,7 +42,8 @@ class Cases:
 
     def keyless(self):
         """Two of each record, and two more of one of them."""
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE n(v TEXT); INSERT INTO n VALUES ('a'), ('a'), ('b'), ('b')")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE n(v TEXT); INSERT INTO n VALUES ('a'), ('a'), ('b'), ('b')")
         self.target = self.new_target()
         self.run_program("migrate", "-q", "shop.db", self.target)
         self.ask("INSERT INTO n VALUES ('a'), ('a')")
@@ -117,7 +122,10 @@ class Cases:
         self.run_program("validate", "-q")
 
     def held_up(self, table):
-        """A repair that tries again, since somebody locked the table's records when it was about to take some out, and what lets go of them."""
+        """
+        A repair that tries again, since somebody locked the table's records when it was about to take some out, and
+        what lets go of them.
+        """
         raise NotImplementedError
 
     def test_a_lock_is_waited_for(self):
@@ -207,7 +215,8 @@ class Postgres(OfServer, Cases, support.TestCase):
     def test_a_trigger_that_raises_for_one_record(self):
         damaged = self.damaged()
         self.ask("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not this one'; END$$;"
-                 "CREATE TRIGGER keep BEFORE DELETE ON t FOR EACH ROW WHEN (OLD.id = 120) EXECUTE FUNCTION keep(); ALTER TABLE t ENABLE ALWAYS TRIGGER keep")
+                 "CREATE TRIGGER keep BEFORE DELETE ON t FOR EACH ROW WHEN (OLD.id = 120) EXECUTE FUNCTION keep(); "
+                 "ALTER TABLE t ENABLE ALWAYS TRIGGER keep")
         self.assertIn("not this one", self.repair(code=3).err)
         self.ask("DROP TRIGGER keep ON t")
         self.run_program("resume", "-q")
@@ -218,12 +227,14 @@ class Mysql(OfServer, Cases, support.TestCase):
     SERVERS = mariadb
     POINTS = "mysql."
     IMPATIENT = "SELECT 1"   # --timeout does it
-    UNDO = "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND table_name LIKE '%undo%'"
+    UNDO = ("SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND table_name LIKE "
+            "'%undo%'")
     LOSE = "DELETE FROM `%(table)s` LIMIT %(count)d"
 
     def end_waiting(self):
         time.sleep(0.12)   # whoever reads it more often reads the same copy, for ever
-        waiting = self.ask("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
+        waiting = self.ask("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = "
+                           "'LOCK WAIT'")
         for thread, in waiting:
             with contextlib.suppress(AssertionError):   # gone meanwhile
                 self.ask("KILL %s" % thread)

@@ -1,6 +1,8 @@
-"""`validate --repair` in folders of files: what differs and what is extra goes out of the file that holds it, whatever wrote it.
+"""`validate --repair` in folders of files: what differs and what is extra goes out of the file that holds it, whatever
+wrote it.
 
-Files are damaged by this script and packed and unpacked by the gzip and zstd commands; a repaired folder has to hold the very lines of a
+Files are damaged by this script and packed and unpacked by the gzip and zstd commands; a repaired folder has to hold
+the very lines of a
 good copy, in whatever files.
 """
 import collections
@@ -53,7 +55,8 @@ class RepairFolders(LimitsTestCase):
         self.form = form
         for name in ("out", "good", ".transhume"):
             shutil.rmtree(self.path(name), ignore_errors=True)
-        self.run_program("migrate", "-q", "--chunk-rows", 100, *arguments, "shop.db", "%s:out?compression=%s" % (form, compression))
+        self.run_program("migrate", "-q", "--chunk-rows", 100, *arguments, "shop.db",
+                         "%s:out?compression=%s" % (form, compression))
         shutil.copytree(self.path("out"), self.path("good"))
 
     def files(self, folder, table):
@@ -63,7 +66,8 @@ class RepairFolders(LimitsTestCase):
     def read(self, path):
         """The records of a file, each with its line break; of CSV the first is the head."""
         tool = PACKERS[os.path.splitext(path)[1] if path.endswith((".gz", ".zst")) else ""]
-        data = subprocess.run([tool[0], "-dc", path], check=True, stdout=subprocess.PIPE).stdout if tool else open(path, "rb").read()
+        data = subprocess.run([tool[0], "-dc", path], check=True, stdout=subprocess.PIPE).stdout if tool else open(path,
+            "rb").read()
         records, quotes = [b""], 0
         for line in data.splitlines(keepends=True):
             records[-1] += line
@@ -85,7 +89,8 @@ class RepairFolders(LimitsTestCase):
             tables[table] = collections.Counter()
             for path in self.files(folder, table):
                 records = self.read(path)
-                tables[table].update(record.rstrip(b"\r\n") for record in (records[1:] if self.form == "csv" else records))
+                tables[table].update(record.rstrip(b"\r\n") for record in (records[1:] if self.form == "csv"
+                                                                           else records))
         return tables
 
     def edit(self, table, change):
@@ -105,7 +110,8 @@ class RepairFolders(LimitsTestCase):
             def place(text):
                 return next(i for i, record in enumerate(records) if text in record)
             one, two = place(b"name 20."), place(b"name 21.")
-            records[one], records[two] = (records[one].replace(b"name 20.", b"name 21."), records[two].replace(b"name 21.", b"name 20."))
+            records[one], records[two] = (records[one].replace(b"name 20.", b"name 21."),
+                                          records[two].replace(b"name 21.", b"name 20."))
             records[place(b"name 5.")] = records[place(b"name 5.")].replace(b"name 5.", b"changed")
             records.append(records[place(b"name 7.")])
             records.insert(3, records[place(b"name 9.")].replace(b"name 9.", b"name 9 again"))
@@ -113,7 +119,8 @@ class RepairFolders(LimitsTestCase):
             return records
         self.edit("thing", of_thing)
         path = self.files("out", "thing")[0]
-        extra = [record.replace(b"41", b"9041").replace(b"name 9041.", b"name x") for record in self.read(path) if b"name 41." in record]
+        extra = [record.replace(b"41", b"9041").replace(b"name 9041.", b"name x") for record in self.read(path)
+                 if b"name 41." in record]
         self.assertEqual(len(extra), 1)
         head = self.read(path)[:1] if self.form == "csv" else []
         ending = path[path.index(FORMATS[self.form]):]
@@ -153,7 +160,8 @@ class RepairFolders(LimitsTestCase):
                     kinds = collections.Counter(record["kind"] for record in report["records"])
                     self.assertEqual(kinds, {"different": 3, "missing": 5, "extra": 11})
                     self.assert_good()
-                    left = [os.path.relpath(path, self.path("out")) for path in glob.glob(self.path("out", "_transhume", "*", "tmp", "*"))]
+                    left = [os.path.relpath(path, self.path("out"))
+                            for path in glob.glob(self.path("out", "_transhume", "*", "tmp", "*"))]
                     self.assertEqual(left, [])
 
     def test_what_is_extra_stays_unless_it_is_said(self):
@@ -161,7 +169,8 @@ class RepairFolders(LimitsTestCase):
             with self.subTest(form=form):
                 self.copy(form)
                 self.edit("thing", lambda number, records: None if number else [
-                    record.replace(b"name 5.", b"changed") for record in records] + [records[8].replace(b"name 9.", b"again")])
+                    record.replace(b"name 5.", b"changed") for record in records]
+                          + [records[8].replace(b"name 9.", b"again")])
                 self.edit("word", lambda number, records: records[2:] + [records[6]] if number == 0 else None)
                 report = self.validate("--repair", code=1)
                 self.assertEqual((report["to_write"], report["to_delete"]), (3, 1))
@@ -175,7 +184,8 @@ class RepairFolders(LimitsTestCase):
         """A line that is no record, and extra records where nothing says that they go."""
         self.copy("jsonl")
         self.edit("thing", lambda number, records: None if number else [
-            *(record.replace(b"name 5.", b"changed") for record in records), b"no record {\n", b"nor this\n", records[8].replace(b"name 9.", b"again")])
+            *(record.replace(b"name 5.", b"changed") for record in records), b"no record {\n", b"nor this\n",
+            records[8].replace(b"name 9.", b"again")])
         for _ in range(2):  # also when nothing is left to be written
             out = self.run_program("validate", "--repair", code=1).out
             self.assertIn("2 unreadable lines or records stay", out)
@@ -195,7 +205,8 @@ class RepairFolders(LimitsTestCase):
                 damaged = self.snapshot()
                 self.repair()
                 repair = self.run_id()
-                self.assertIn("roll that one back first", self.run_program("rollback", "--run", copy, "--confirm", code=5).err)
+                self.assertIn("roll that one back first", self.run_program("rollback", "--run", copy, "--confirm",
+                                                                           code=5).err)
                 told = json.loads(self.run_program("rollback", "--run", repair, "--dry-run", "--json").out)["tables"]
                 thing, = [table for table in told if table["name"] == "thing"]
                 self.assertEqual((thing["removed"], thing["restored"]), (6, 8))
@@ -216,7 +227,8 @@ class RepairFolders(LimitsTestCase):
                 self.write_records(path, records)
                 os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
                 before = self.snapshot()
-                self.assertIn("changed since", self.run_program("rollback", "--run", self.run_id(), "--confirm", code=5).err)
+                self.assertIn("changed since", self.run_program("rollback", "--run", self.run_id(), "--confirm",
+                                                                code=5).err)
                 self.assertEqual(self.snapshot(), before)
 
     def test_killed_anywhere_and_resumed(self):
@@ -228,7 +240,8 @@ class RepairFolders(LimitsTestCase):
             shutil.copytree(self.path("out"), self.path("damaged"))
             shutil.copytree(self.path(".transhume"), self.path("state"))
             _, reached = count_failpoints(*arguments, cwd=self.folder)
-            for name in ("files.after_keep", "files.before_rewrite", "files.after_rewrite", "engine.before_repair_delete"):
+            for name in ("files.after_keep", "files.before_rewrite", "files.after_rewrite",
+                         "engine.before_repair_delete"):
                 self.assertGreater(reached[name], 0, name)
             cases = [(name, occurrence) for name in sorted(reached) for occurrence in sorted({1, reached[name]})]
             if not SOAK:
@@ -283,7 +296,8 @@ class RepairFolders(LimitsTestCase):
     def test_the_copy_goes_once_the_repair_is_rolled_back(self):
         self.copy("jsonl")
         copy = self.run_id()
-        self.edit("thing", lambda number, records: records + [records[3].replace(b"name 4.", b"again")] if number == 0 else None)
+        self.edit("thing", lambda number, records: records + [records[3].replace(b"name 4.", b"again")] if number == 0
+                  else None)
         self.repair()
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
         self.assertIn("it was done with", self.run_program("rollback", "--run", copy, "--confirm", code=5).err)
@@ -292,7 +306,9 @@ class RepairFolders(LimitsTestCase):
         self.assertFalse(os.path.exists(self.path("out")))
 
     def test_lines_of_others_stay_as_they_are(self):
-        """Line ends of another system, blanks, lines that are no record, records without a key: none of them is touched."""
+        """
+        Line ends of another system, blanks, lines that are no record, records without a key: none of them is touched.
+        """
         for form, name in (("jsonl", "other.jsonl"), ("dynamodb-json", "data-other.json")):
             with self.subTest(form=form):
                 self.copy(form)
@@ -300,8 +316,10 @@ class RepairFolders(LimitsTestCase):
                 self.edit("thing", lambda number, records: records[3:] + [first[0]] if number == 0 else None)
                 extra = first[0].replace(b"name", b"naem")
                 broken = b'{"id": 7, "name":\r\n'
-                self.write("out/thing/" + name, b"".join([first[0].strip() + b"\r\n", broken, first[1].replace(b":", b" : ", 1), b"\n",
-                                                          extra.replace(b'"id"', b'"nokey"'), first[2].rstrip()]).decode())
+                self.write("out/thing/" + name, b"".join([first[0].strip() + b"\r\n", broken,
+                                                          first[1].replace(b":", b" : ", 1), b"\n",
+                                                          extra.replace(b'"id"', b'"nokey"'),
+                                                          first[2].rstrip()]).decode())
                 before = self.snapshot()["out/thing/" + name]
                 self.repair(code=1)
                 after = self.snapshot()["out/thing/" + name]
@@ -310,11 +328,13 @@ class RepairFolders(LimitsTestCase):
     def test_columns_of_others_stand_in_another_order(self):
         """What is the key by its place in our files is a number in theirs: it must not be taken for one."""
         self.copy("csv")
-        self.edit("pair", lambda number, records: [r for r in records if r not in (b"k1,1,value 1.\n", b"k2,2,value 2.\n")])
+        self.edit("pair", lambda number, records: [r for r in records
+                                                   if r not in (b"k1,1,value 1.\n", b"k2,2,value 2.\n")])
         self.write("out/pair/other.csv", 'v,"b",a\nk3,1,k1\nvalue 2.,2,k2\nextra,1000,k3\nk9,9,k9\n')
         self.edit("word", lambda number, records: records + [b"57,3\n"])
         self.write("out/word/other.csv", "n,w\n7,57\n57,wört 57\n")
-        self.edit("word", lambda number, records: [r for r in records if "wört 57".encode() not in r] if number else None)
+        self.edit("word", lambda number, records: [r for r in records if "wört 57".encode() not in r] if number
+                  else None)
         self.repair()
         self.validate("--level", "full")
         with open(self.path("out/pair/other.csv"), "rb") as file:
@@ -323,7 +343,8 @@ class RepairFolders(LimitsTestCase):
             self.assertEqual(file.read(), "n,w\n57,wört 57\n".encode())
 
     def test_a_table_without_a_key_is_refused(self):
-        support.make_sqlite(self.path("loose.db"), "CREATE TABLE loose(v TEXT); INSERT INTO loose VALUES ('one'), ('two')")
+        support.make_sqlite(self.path("loose.db"),
+                            "CREATE TABLE loose(v TEXT); INSERT INTO loose VALUES ('one'), ('two')")
         for form in ("csv", "jsonl"):
             with self.subTest(form=form):
                 shutil.rmtree(self.path(".transhume"), ignore_errors=True)
@@ -339,7 +360,8 @@ class RepairFolders(LimitsTestCase):
 
     def test_a_big_file_is_streamed(self):
         db = sqlite3.connect(self.path("shop.db"))
-        db.executemany("INSERT INTO thing VALUES (?,?,?,?)", [(i, "name %d." % i, 1, "x" * 400) for i in range(1000, 70000)])
+        db.executemany("INSERT INTO thing VALUES (?,?,?,?)", [(i, "name %d." % i, 1, "x" * 400)
+                                                              for i in range(1000, 70000)])
         db.commit()
         db.close()
         self.copy("jsonl", "zstd", "--chunk-rows", 200000)

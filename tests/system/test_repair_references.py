@@ -30,8 +30,10 @@ class RepairReferences(support.TestCase):
                 self.run_program("migrate", *arguments, code=1)
                 server.ask(target, "DELETE FROM n; DELETE FROM p WHERE id = 2; UPDATE z SET q = NULL")
                 result = self.run_program("validate", "--repair", *arguments, code=1)
-                self.assertIn("1 references have no record to refer to, and stay NULL; the first of them: id 1: q 7", result.err)
-                self.assertEqual(server.ask(target, "SELECT id, q FROM z ORDER BY id"), [["1", None], ["2", "2"], ["3", "2"]])
+                self.assertIn("1 references have no record to refer to, and stay NULL; the first of them: id 1: q 7",
+                              result.err)
+                self.assertEqual(server.ask(target, "SELECT id, q FROM z ORDER BY id"),
+                                 [["1", None], ["2", "2"], ["3", "2"]])
                 self.assertEqual(server.ask(target, "SELECT id, p FROM n ORDER BY id"), [["2", "2"], ["3", "3"]])
                 self.assertEqual(server.ask(target, "SELECT id FROM p ORDER BY id"), [["2"], ["3"]])
 
@@ -45,10 +47,13 @@ class RepairReferences(support.TestCase):
                 arguments = ("--state", self.path("state-" + server.TITLE), "source.db", server.uri(target))
                 self.run_program("migrate", *arguments)
                 server.ask(target, "UPDATE n SET p = NULL WHERE id = 1; DELETE FROM p WHERE id = 1")
-                self.run_program("validate", "--repair", "--include", "n", "--state", self.path("other-" + server.TITLE), *arguments[2:], code=1)
-                self.assertEqual(server.ask(target, "SELECT id, p FROM n ORDER BY id"), [["1", None], ["2", "2"], ["3", "3"]])
+                self.run_program("validate", "--repair", "--include", "n", "--state",
+                                 self.path("other-" + server.TITLE), *arguments[2:], code=1)
+                self.assertEqual(server.ask(target, "SELECT id, p FROM n ORDER BY id"),
+                                 [["1", None], ["2", "2"], ["3", "3"]])
                 self.run_program("validate", "--repair", *arguments)
-                self.assertEqual(server.ask(target, "SELECT id, p FROM n ORDER BY id"), [["1", "1"], ["2", "2"], ["3", "3"]])
+                self.assertEqual(server.ask(target, "SELECT id, p FROM n ORDER BY id"),
+                                 [["1", "1"], ["2", "2"], ["3", "3"]])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""`validate --repair` in each SQL target: what it says is repaired stands as the source has it, by the target's own client."""
+"""
+`validate --repair` in each SQL target: what it says is repaired stands as the source has it, by the target's own
+client.
+"""
 import contextlib
 import itertools
 import json
@@ -27,9 +30,12 @@ tables:
       ea: { from: a }
       eb: { from: b }
 """
-SHARED_SOURCE = "CREATE TABLE a(id INTEGER PRIMARY KEY, n TEXT); CREATE TABLE b(id INTEGER PRIMARY KEY, m INTEGER, k TEXT);" \
-                "INSERT INTO a VALUES (1, 'x'), (2, 'y'), (3, NULL); INSERT INTO b VALUES (101, 1, 'p'), (102, 2, NULL);"
-SHARED_ROWS = [["1", "x", None, None], ["2", "y", None, None], ["3", None, None, None], ["101", None, "1", "p"], ["102", None, "2", None]]
+SHARED_SOURCE = ("CREATE TABLE a(id INTEGER PRIMARY KEY, n TEXT); CREATE TABLE b(id INTEGER PRIMARY KEY, m INTEGER, "
+                 "k TEXT);"
+                 "INSERT INTO a VALUES (1, 'x'), (2, 'y'), (3, NULL); INSERT INTO b VALUES (101, 1, 'p'), (102, "
+                 "2, NULL);")
+SHARED_ROWS = [["1", "x", None, None], ["2", "y", None, None], ["3", None, None, None], ["101", None, "1", "p"],
+               ["102", None, "2", None]]
 
 UNIQUE = [[str(number), letter] for number, letter in enumerate("abcdefgh", 1)]
 
@@ -57,8 +63,10 @@ class Cases:
     # --- what is refused
 
     def test_a_table_that_takes_no_records_any_more_is_refused_before_anything_is_written(self):
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE a(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO a VALUES (1, 'x');"
-                                                  "CREATE TABLE b(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO b VALUES (1, 'x'), (2, 'y')")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE a(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO a VALUES (1, 'x');"
+                                                  "CREATE TABLE b(id INTEGER PRIMARY KEY, n TEXT); "
+                                                  "INSERT INTO b VALUES (1, 'x'), (2, 'y')")
         self.run_program("migrate", "-q", "shop.db", self.target)
         copy = self.run_id()
         self.ask("ALTER TABLE a DROP COLUMN n")
@@ -69,7 +77,8 @@ class Cases:
             self.assertRegex(refused.err, r"error: a: .*no column n")
             self.assertIn("[not-repairable]", refused.err)
             self.assertIn("nothing was changed; put that right", refused.err)
-            self.assertEqual(self.ask("SELECT id, n FROM b ORDER BY id"), [["1", "damaged"], ["2", "y"], ["9", "extra"]])
+            self.assertEqual(self.ask("SELECT id, n FROM b ORDER BY id"),
+                             [["1", "damaged"], ["2", "y"], ["9", "extra"]])
             self.assertEqual(self.run_id(), copy)
         self.validate(code=1)
         self.ask("ALTER TABLE a ADD n varchar(20)")
@@ -82,9 +91,14 @@ class Cases:
     def test_what_a_killed_repair_wrote_stays(self):
         """Records without a key of the table's own make room for what is written: not once more on the way on."""
         rows = [[str(number), "name %d" % number] for number in range(1, 31)]
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES %s" % ", ".join("(%s, '%s')" % tuple(row) for row in rows))
-        self.write("loose.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: '%s'\ntables: { p: { from: p, key: [id] } }\n" % self.target)
-        points = ["engine.before_repair_delete:1", "engine.after_repair_delete:1", "engine.after_commit:1", "engine.after_commit:2", "engine.before_completed:1"]
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES %s"
+                            % ", ".join("(%s, '%s')" % tuple(row) for row in rows))
+        self.write("loose.yaml",
+                   "transhume: 1\nsource: sqlite:shop.db\ntarget: '%s'\ntables: { p: { from: p, key: [id] } }\n"
+                   % self.target)
+        points = ["engine.before_repair_delete:1", "engine.after_repair_delete:1", "engine.after_commit:1",
+                  "engine.after_commit:2", "engine.before_completed:1"]
         for at, point in enumerate(points):
             with self.subTest(point):
                 self.ask("DROP TABLE IF EXISTS p")
@@ -95,7 +109,8 @@ class Cases:
                 self.ask("UPDATE p SET name = 'damaged' WHERE id % 2 = 0")
                 self.ask("INSERT INTO p VALUES (3, 'other'), (3, 'name 3'), (77, 'extra')")
                 name, _, count = point.partition(":")
-                killed = support.kill_at(name, int(count), "validate", "--repair", "--delete-extra", "--confirm", *base, cwd=self.folder)
+                killed = support.kill_at(name, int(count), "validate", "--repair", "--delete-extra", "--confirm", *base,
+                                         cwd=self.folder)
                 self.assertEqual(killed.code, -9)
                 self.run_program("resume", "-q", *base)
                 self.assertEqual(self.ask("SELECT id, name FROM p ORDER BY id, name"), rows)
@@ -104,7 +119,9 @@ class Cases:
     # --- unique values
 
     def unique(self, *damage):
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES %s" % ", ".join("(%s, '%s')" % tuple(row) for row in UNIQUE))
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES %s"
+                            % ", ".join("(%s, '%s')" % tuple(row) for row in UNIQUE))
         self.ask("CREATE TABLE u(id bigint PRIMARY KEY, e varchar(20) UNIQUE)")
         self.run_program("migrate", "-q", "shop.db", self.target)
         for statement in damage:
@@ -125,7 +142,9 @@ class Cases:
         """Whichever way it leads, and back again."""
         count = 30
         rows = [(number, "e%d" % number) for number in range(1, count + 1)]
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES %s" % ", ".join(map(str, rows)))
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES %s"
+                            % ", ".join(map(str, rows)))
         self.ask("CREATE TABLE u(id bigint PRIMARY KEY, e varchar(20) UNIQUE)")
         self.run_program("migrate", "-q", "shop.db", self.target)
         shuffled = random.Random(support.SEED).sample(range(1, count + 1), count)
@@ -144,7 +163,8 @@ class Cases:
 
     def test_a_repair_that_is_stopped_among_what_is_tried_again_is_resumed(self):
         """The first batch is the chunk's, those after it are one record each."""
-        self.unique("UPDATE u SET e = 't' WHERE id = 1", *("UPDATE u SET e = '%s' WHERE id = %d" % (UNIQUE[n - 2][1], n) for n in range(2, 9)))
+        self.unique("UPDATE u SET e = 't' WHERE id = 1", *("UPDATE u SET e = '%s' WHERE id = %d" % (UNIQUE[n - 2][1], n)
+                                                           for n in range(2, 9)))
         damaged = self.held()
         process = self.stopped_at("engine.batch_submitted:stop:3", "validate", "--repair")
         process.send_signal(signal.SIGINT)
@@ -156,20 +176,25 @@ class Cases:
         self.assertEqual(self.held(), UNIQUE)
 
     def test_what_refers_to_later_records_is_put_right_at_once(self):
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE e(id INTEGER PRIMARY KEY, boss INTEGER); INSERT INTO e VALUES (1, 2), (2, 3), (3, 5), (4, 1), (5, NULL)")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE e(id INTEGER PRIMARY KEY, boss INTEGER); INSERT INTO e VALUES (1, 2), (2, "
+                            "3), (3, 5), (4, 1), (5, NULL)")
         self.ask("CREATE TABLE e(id bigint PRIMARY KEY, boss bigint REFERENCES e(id))")
         self.ask("INSERT INTO e VALUES (5, NULL)")
         self.run_program("validate", "-q", "--repair", "shop.db", self.target)
-        self.assertEqual(self.ask("SELECT id, boss FROM e ORDER BY id"), [["1", "2"], ["2", "3"], ["3", "5"], ["4", "1"], ["5", None]])
+        self.assertEqual(self.ask("SELECT id, boss FROM e ORDER BY id"),
+                         [["1", "2"], ["2", "3"], ["3", "5"], ["4", "1"], ["5", None]])
 
     def test_swapped_unique_values_are_put_right_once_one_record_is_gone(self):
-        self.unique("UPDATE u SET e = 't' WHERE id = 1", "UPDATE u SET e = 'a' WHERE id = 2", "UPDATE u SET e = 'b' WHERE id = 1")
+        self.unique("UPDATE u SET e = 't' WHERE id = 1", "UPDATE u SET e = 'a' WHERE id = 2",
+                    "UPDATE u SET e = 'b' WHERE id = 1")
         told = self.run_program("validate", "--repair", code=1)
         self.assert_again(told)
         self.assertIn("delete one in the target", " ".join(told.out.split()))
         self.assertEqual(self.held(), [["1", "b"], ["2", "a"], *UNIQUE[2:]])
         self.ask("DELETE FROM u WHERE id = 1")
-        # two writers are at work: the record that is missing, in a chunk of its own, may come before the other one let go of its value
+        # two writers are at work: the record that is missing, in a chunk of its own, may come before the other one let
+        # go of its value
         if support.transhume("validate", "--repair", cwd=self.folder).code == 1:
             self.repair()
         self.assertEqual(self.held(), UNIQUE)
@@ -229,9 +254,12 @@ class Sqlite(Cases, support.TestCase):
 
     def test_tables_without_a_key_whose_columns_hide_the_row_number(self):
         """One record goes, none that is equal in a column of that name; NULL there is a value as any other."""
-        columns = {"one": "rowid INTEGER, msg TEXT", "two": "ROWID INTEGER, _rowid_ TEXT, msg TEXT", "own": "oid INTEGER PRIMARY KEY, msg TEXT"}
-        rows = {"one": ((1, "a"), (None, "b"), (2, "c"), (2, "c")), "two": ((1, "x", "a"), (1, "x", "a"), (None, None, "b")), "own": ((1, "a"), (2, "b"))}
-        extra = {"one": ((1, "b"), (None, "z"), (2, "c")), "two": ((1, "x", "z"), (None, None, "b")), "own": ((3, "a"),)}
+        columns = {"one": "rowid INTEGER, msg TEXT", "two": "ROWID INTEGER, _rowid_ TEXT, msg TEXT",
+                   "own": "oid INTEGER PRIMARY KEY, msg TEXT"}
+        rows = {"one": ((1, "a"), (None, "b"), (2, "c"), (2, "c")),
+                "two": ((1, "x", "a"), (1, "x", "a"), (None, None, "b")), "own": ((1, "a"), (2, "b"))}
+        extra = {"one": ((1, "b"), (None, "z"), (2, "c")), "two": ((1, "x", "z"), (None, None, "b")),
+                 "own": ((3, "a"),)}
         with contextlib.closing(sqlite3.connect(self.path("shop.db"))) as db, db:
             for name, words in columns.items():
                 db.execute("CREATE TABLE %s(%s)" % (name, words))
@@ -244,10 +272,12 @@ class Sqlite(Cases, support.TestCase):
         self.validate()
         for name, records in rows.items():
             self.assertEqual(sorted(self.ask("SELECT * FROM %s" % name), key=repr),
-                             sorted([[None if value is None else str(value) for value in record] for record in records], key=repr), name)
+                             sorted([[None if value is None else str(value) for value in record] for record in records],
+                                    key=repr), name)
 
     def test_a_table_that_hides_all_names_of_the_row_number_is_not_repaired(self):
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(rowid TEXT, _rowid_ TEXT, oid TEXT); INSERT INTO t VALUES ('a', 'b', 'c')")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE t(rowid TEXT, _rowid_ TEXT, oid TEXT); INSERT INTO t VALUES ('a', 'b', 'c')")
         self.run_program("migrate", "-q", "shop.db", self.target)
         self.ask("INSERT INTO t VALUES ('a', 'b', 'x')")
         refused = self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=5)
@@ -255,8 +285,11 @@ class Sqlite(Cases, support.TestCase):
         self.assertEqual(self.ask("SELECT * FROM t ORDER BY oid"), [["a", "b", "c"], ["a", "b", "x"]])
 
     def test_a_table_without_row_numbers_that_the_plan_gives_no_key(self):
-        self.write("loose.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: '%s'\ntables: { t: { from: t, existing: append } }\n" % self.target)
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(a TEXT, b INTEGER); INSERT INTO t VALUES ('x', 1), ('x', 2), ('y', 1)")
+        self.write("loose.yaml",
+                   "transhume: 1\nsource: sqlite:shop.db\ntarget: '%s'\ntables: { t: { from: t, existing: append } }\n"
+                   % self.target)
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE t(a TEXT, b INTEGER); INSERT INTO t VALUES ('x', 1), ('x', 2), ('y', 1)")
         self.ask("CREATE TABLE t(a TEXT, b INTEGER, PRIMARY KEY (b, a)) WITHOUT ROWID")
         self.run_program("migrate", "-q", "--plan", "loose.yaml")
         self.ask("INSERT INTO t VALUES ('z', 1)")
@@ -268,10 +301,13 @@ class Postgres(sql_case.ServerTarget, Cases, support.TestCase):
     SERVERS = postgres
 
     def test_what_a_trigger_keeps_is_not_said_to_be_taken_out(self):
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES (1, 'a')")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES (1, 'a')")
         self.run_program("migrate", "-q", "shop.db", self.target)
-        self.ask("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER keep BEFORE DELETE ON u FOR EACH ROW "
-                 "EXECUTE FUNCTION keep(); ALTER TABLE u ENABLE ALWAYS TRIGGER keep; INSERT INTO u VALUES (2, 'extra'), (3, 'extra')")
+        self.ask("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; "
+                 "CREATE TRIGGER keep BEFORE DELETE ON u FOR EACH ROW "
+                 "EXECUTE FUNCTION keep(); ALTER TABLE u ENABLE ALWAYS TRIGGER keep; INSERT INTO u VALUES (2, "
+                 "'extra'), (3, 'extra')")
         told = self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=1)
         self.assertIn("table u: of 2 keys to delete, records of 0 were deleted", told.err)
         self.assertEqual(self.held(), [["1", "a"], ["2", "extra"], ["3", "extra"]])
@@ -287,22 +323,31 @@ class Postgres(sql_case.ServerTarget, Cases, support.TestCase):
         """A copy with all sorts of damage, of a table that got the rule meanwhile."""
         self.target = self.new_target()
         if role is not None:
-            self.server.ask(self.database, "CREATE ROLE %s LOGIN; ALTER DATABASE %s OWNER TO %s; GRANT ALL ON SCHEMA public TO %s" % (role, self.database, role, role))
+            self.server.ask(self.database,
+                            "CREATE ROLE %s LOGIN; ALTER DATABASE %s OWNER TO %s; GRANT ALL ON SCHEMA public TO %s"
+                            % (role, self.database, role, role))
             self.target = self.target.replace("postgres@", role + "@")
         base = ("--state", state, "--existing", existing, "shop.db", self.target)
         self.run_program("migrate", "-q", *base)
-        self.ask("UPDATE u SET e = 'damaged' WHERE id = 1; DELETE FROM u WHERE id = 2; INSERT INTO u VALUES (9, 'extra'); CREATE TABLE noted(id int); "
+        self.ask("UPDATE u SET e = 'damaged' WHERE id = 1; DELETE FROM u WHERE id = 2; INSERT INTO u VALUES (9, "
+                 "'extra'); CREATE TABLE noted(id int); "
                  "GRANT ALL ON noted TO PUBLIC; " + rule)
         return base
 
     def test_rules_are_told_before_anything_is_written_where_they_stand_in_the_way(self):
-        """Where they don't the repair works: superusers silence most of them, and what was to be written over is taken out first."""
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+        """
+        Where they don't the repair works: superusers silence most of them, and what was to be written over is taken out
+        first.
+        """
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES (1, 'a'), (2, 'b'), "
+                            "(3, 'c')")
         damaged = [["1", "damaged"], ["3", "c"], ["9", "extra"]]
         for number, (rule, role, existing) in enumerate(drawn(7, self.RULES, (None, "mender%d"), ("append", "upsert"))):
             with self.subTest(rule, role=role, existing=existing):
                 base = self.ruled(rule, role and role % number, existing, "state%d" % number)
-                refused = existing == "upsert" if "UPDATE" in rule else role and ("DELETE" in rule or (existing == "upsert" and "noted" in rule))
+                refused = existing == "upsert" if "UPDATE" in rule else role and ("DELETE" in rule
+                    or (existing == "upsert" and "noted" in rule))
                 if refused:
                     told = self.run_program("validate", "--repair", "--delete-extra", "--confirm", *base, code=5)
                     self.assertIn("[not-repairable]", told.err)
@@ -314,10 +359,13 @@ class Postgres(sql_case.ServerTarget, Cases, support.TestCase):
 
     def test_a_rule_that_is_disabled_keeps_nothing_but_upsert(self):
         """Which the server refuses with any rule ON UPDATE."""
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES (1, 'a'), (2, 'b'), "
+                            "(3, 'c')")
         for number, (rule,) in enumerate(drawn(3, self.RULES)):
             with self.subTest(rule):
-                base = self.ruled(rule + "; ALTER TABLE u DISABLE RULE r", "idle%d" % number, "upsert", "state%d" % number)
+                base = self.ruled(rule + "; ALTER TABLE u DISABLE RULE r", "idle%d" % number, "upsert",
+                                  "state%d" % number)
                 if "UPDATE" in rule:
                     self.run_program("validate", "--repair", *base, code=5)
                     self.ask("DROP RULE r ON u")
@@ -325,13 +373,16 @@ class Postgres(sql_case.ServerTarget, Cases, support.TestCase):
                 self.assertEqual(self.held(), [["1", "a"], ["2", "b"], ["3", "c"]])
 
     def test_a_copy_that_writes_over_records_is_told_of_rules(self):
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES (1, 'a')")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES (1, 'a')")
         for number, (rule, existing) in enumerate(drawn(3, (self.RULES[0], *self.RULES[2:4]), ("upsert", "replace"))):
             with self.subTest(rule, existing=existing):
                 self.target = self.new_target()
-                self.ask("CREATE TABLE u(id int PRIMARY KEY, e text); CREATE TABLE noted(id int); INSERT INTO u VALUES (1, 'old'); " + rule)
+                self.ask("CREATE TABLE u(id int PRIMARY KEY, e text); CREATE TABLE noted(id int); "
+                         "INSERT INTO u VALUES (1, 'old'); " + rule)
                 for command in ("check", "migrate"):
-                    told = self.run_program(command, "--state", "state%d" % number, "--existing", existing, "shop.db", self.target, code=2)
+                    told = self.run_program(command, "--state", "state%d" % number, "--existing", existing, "shop.db",
+                                            self.target, code=2)
                     self.assertIn("the rule r", " ".join((told.out + told.err).split()))
                 self.assertEqual(self.held(), [["1", "old"]])
 

@@ -70,7 +70,8 @@ class Contents(ReportCase):
         self.assertIn("report: .transhume/report.html\n", result.out)
         report, counts = self.report(), support.sqlite_counts(self.path("shop.db"))
         self.assertEqual(report["verdict"], "done")
-        self.assertEqual({e["name"]: (e["made"], e["written"], e["rejected"], e["skipped"]) for e in report["entities"]},
+        self.assertEqual({e["name"]: (e["made"], e["written"], e["rejected"], e["skipped"])
+                          for e in report["entities"]},
                          {name: (rows, rows, 0, 0) for name, rows in counts.items()})
         self.assertEqual(report["sum"]["written"], sum(counts.values()))
         self.assertEqual(report["guarantee"], "exactly once")
@@ -139,11 +140,13 @@ class Contents(ReportCase):
     def test_warnings(self):
         """Each once, with how often it came, and as text; the log is of all attempts."""
         support.make_sqlite(self.path("loose.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY);"
-                            'CREATE TABLE "<script>c"(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id)); INSERT INTO p VALUES (1);'
+                            'CREATE TABLE "<script>c"(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id)); '
+                            'INSERT INTO p VALUES (1);'
                             'INSERT INTO "<script>c" VALUES (1, 1), (2, 5), (3, NULL)')
         result = self.run_program("migrate", "loose.db", "copy.db")
         told = [line[len("warning: "):] for line in result.err.splitlines() if line.startswith("warning: ")]
-        self.assertEqual(told, ["table <script>c, rowid 2: its foreign key finds no row in p", "table <script>c: 1 row breaks a foreign key"])
+        self.assertEqual(told, ["table <script>c, rowid 2: its foreign key finds no row in p",
+                                "table <script>c: 1 row breaks a foreign key"])
         warnings = self.report()["warnings"]
         self.assertEqual([(w["message"], w["count"]) for w in warnings], [(message, 1) for message in told])
         self.assertLessEqual(self.report()["started_at"], warnings[0]["at"])
@@ -151,12 +154,14 @@ class Contents(ReportCase):
         for message in told:
             self.assertIn(message, page.text)
         self.assertNotIn("script", {tag for tag, _ in page.elements})
-        self.assertEqual([html.unescape(line[2:]) for line in markdown.splitlines() if line.startswith("- table")], told)
+        self.assertEqual([html.unescape(line[2:]) for line in markdown.splitlines() if line.startswith("- table")],
+                         told)
         self.assertNotIn("<script>", markdown)
 
         events = self.read(".transhume", "events.jsonl")
         line = next(line for line in events.splitlines() if "breaks" in line)
-        self.write(os.path.join(".transhume", "events.jsonl"), events + line + "\n" + line + "\n" + line[:-2])  # torn at its end
+        # torn at its end
+        self.write(os.path.join(".transhume", "events.jsonl"), events + line + "\n" + line + "\n" + line[:-2])
         self.run_program("report")
         self.assertEqual([w["count"] for w in self.report()["warnings"]], [1, 3])
         self.assertIn("breaks a foreign key (3 times)", self.page().text)
@@ -167,9 +172,11 @@ class Contents(ReportCase):
         self.assertIn("Nothing was warned of.", self.page().text)
         self.assertNotIn("Warnings", self.read(".transhume", "report.md"))
         stamp = "2026-01-31T23:59:59.123Z"
-        others = [{"level": "info", "text": "warning: quoted"}, {"level": "warning"}, {"level": "warning", "at": 5, "text": "x"}, ["warning"], "warning", None]
+        others = [{"level": "info", "text": "warning: quoted"}, {"level": "warning"},
+                  {"level": "warning", "at": 5, "text": "x"}, ["warning"], "warning", None]
         lines = [json.dumps(other) for other in others] + ["nonsense", "\0", ""] + [
-            json.dumps({"at": stamp, "level": "warning", "kind": "message", "text": "number %d" % i}) for i in [*range(130), 129]]
+            json.dumps({"at": stamp, "level": "warning", "kind": "message", "text": "number %d" % i})
+            for i in [*range(130), 129]]
         self.write(os.path.join(".transhume", "events.jsonl"), "".join(line + "\n" for line in lines))
         self.run_program("report")
         report = self.report()
@@ -188,7 +195,8 @@ class Contents(ReportCase):
         for level in ("count", "sample", "hash", "full"):
             self.run_program("validate", "--level", level)
             told = " ".join(self.report()["next"])
-            self.assertEqual(("transhume validate" in told, "Nothing is left" in told), (level in ("count", "sample"), level in ("hash", "full")), told)
+            self.assertEqual(("transhume validate" in told, "Nothing is left" in told),
+                             (level in ("count", "sample"), level in ("hash", "full")), told)
             finished = support.transhume("finish", cwd=self.folder)
             self.assertEqual("was not validated" in finished.err, level in ("count", "sample"), finished.err)
 
@@ -232,7 +240,8 @@ class Contents(ReportCase):
         self.assertIn("transhume resume", self.page().text)
 
     def test_killed(self):
-        result = support.kill_at("engine.after_commit", 5, "migrate", "--jobs", "1", "--chunk-rows", "10", "--no-express",
+        result = support.kill_at("engine.after_commit", 5, "migrate", "--jobs", "1", "--chunk-rows", "10",
+                                 "--no-express",
                                  "shop.db", "copy.db", cwd=self.folder)
         self.assert_code(result, -9)
         self.assertFalse(os.path.exists(self.path(".transhume", "report.html")))
@@ -278,7 +287,8 @@ class Contents(ReportCase):
         self.run_program("migrate", "--chunk-rows", "20", "--no-express", "shop.db", "copy.db")
         whole = self.report()
         for name, contents in (("chunks.jsonl", "nonsense\n"), ("metrics.jsonl", "{\n\0\n"),
-                               ("validation.json", "{\"ok\":"), ("chunks.jsonl", '{"format":1,"run":"x","streams":[]}\n')):
+                               ("validation.json", "{\"ok\":"),
+                               ("chunks.jsonl", '{"format":1,"run":"x","streams":[]}\n')):
             with self.subTest(name=name):
                 path = self.path(".transhume", name)
                 kept = open(path, encoding="utf-8").read() if os.path.exists(path) else None
@@ -315,7 +325,8 @@ class Contents(ReportCase):
         self.assertIn("validate --repair", " ".join(self.report()["next"]))
 
     def test_keys_with_a_nul_in_them(self):
-        support.make_sqlite(self.path("nul.db"), "CREATE TABLE t(k TEXT PRIMARY KEY, v); INSERT INTO t VALUES ('a' || char(0) || 'b', 1)")
+        support.make_sqlite(self.path("nul.db"),
+                            "CREATE TABLE t(k TEXT PRIMARY KEY, v); INSERT INTO t VALUES ('a' || char(0) || 'b', 1)")
         self.run_program("migrate", "nul.db", "copy.db")
         support.make_sqlite(self.path("copy.db"), "UPDATE t SET v = 2")
         result = self.run_program("validate", "nul.db", "copy.db", code=1)
@@ -386,7 +397,8 @@ class OfOtherRuns(ReportCase):
                 folder = os.path.join(".transhume", "runs", run)
                 if broken_off:
                     support.kill_at("rollback.before_table", 1, "rollback", "--run", run, "--confirm", cwd=self.folder)
-                    for verdict in ("being rolled back", "rollback interrupted"):   # as the killed process left it, and made again
+                    # as the killed process left it, and made again
+                    for verdict in ("being rolled back", "rollback interrupted"):
                         self.assert_words(".transhume", verdict, ["transhume rollback --run %s --confirm" % run])
                         self.run_program("report")
                 self.run_program("rollback", "--run", run, "--confirm")
@@ -395,7 +407,8 @@ class OfOtherRuns(ReportCase):
                 forms = self.forms(folder)
                 self.run_program("report", "--run", run)
                 self.assertEqual(self.forms(folder), forms)
-                self.assertEqual(json.loads(self.run_program("report", "--run", run, "--json").out)["status"], "rolled_back")
+                self.assertEqual(json.loads(self.run_program("report", "--run", run, "--json").out)["status"],
+                                 "rolled_back")
 
     def test_an_older_run_rolled_back(self):
         run = self.migrated()
@@ -417,7 +430,8 @@ class OfOtherRuns(ReportCase):
 
     def repaired(self):
         copy = self.migrated()
-        support.make_sqlite(self.path("copy.db"), "UPDATE customer SET name = 'other' WHERE id = 7; DELETE FROM invoice WHERE id = 9;")
+        support.make_sqlite(self.path("copy.db"),
+                            "UPDATE customer SET name = 'other' WHERE id = 7; DELETE FROM invoice WHERE id = 9;")
         self.run_program("validate", "--repair", "shop.db", "copy.db")
         report = self.report()
         self.assertNotEqual(report["run"], copy)
@@ -426,13 +440,16 @@ class OfOtherRuns(ReportCase):
     def test_a_repair(self):
         report = self.repaired()
         self.assertEqual((report["kind"], report["status"], report["verdict"]), ("repair", "completed", "done"))
-        self.assertEqual({e["name"]: e["written"] for e in report["entities"] if e["written"]}, {"customer": 1, "invoice": 1})
+        self.assertEqual({e["name"]: e["written"] for e in report["entities"] if e["written"]},
+                         {"customer": 1, "invoice": 1})
         self.assert_words(".transhume", "done", ["transhume validate"], unwanted=["resume", "empty it", "migrate"])
         self.assertIn("report: repair", self.page().text)
 
     def test_what_a_repair_deleted_and_which_run_it_repaired(self):
         copy = self.migrated()
-        support.make_sqlite(self.path("copy.db"), "INSERT INTO customer (id, name) VALUES (701, 'x'), (702, 'y'); DELETE FROM line WHERE invoice_id = 9;")
+        support.make_sqlite(self.path("copy.db"),
+                            "INSERT INTO customer (id, name) VALUES (701, 'x'), (702, 'y'); "
+                            "DELETE FROM line WHERE invoice_id = 9;")
         self.run_program("validate", "--repair", "--delete-extra", "--confirm")
         repair = self.report()
         self.assertEqual((repair["repairs"], repair["deleted"]), (copy, {"customer": 2}))
@@ -451,7 +468,8 @@ class OfOtherRuns(ReportCase):
     def test_a_repair_that_was_killed(self):
         self.migrated()
         support.make_sqlite(self.path("copy.db"), "UPDATE customer SET name = 'other' WHERE id = 7")
-        result = support.kill_at("engine.before_commit", 1, "validate", "--repair", "shop.db", "copy.db", cwd=self.folder)
+        result = support.kill_at("engine.before_commit", 1, "validate", "--repair", "shop.db", "copy.db",
+                                 cwd=self.folder)
         self.assert_code(result, -9)
         self.run_program("report")
         self.assertEqual(self.report()["kind"], "repair")

@@ -1,4 +1,6 @@
-"""How source and target were reached, as the report says it: what the servers themselves saw of the program's connections."""
+"""
+How source and target were reached, as the report says it: what the servers themselves saw of the program's connections.
+"""
 import glob
 import json
 import os
@@ -22,7 +24,8 @@ import test_report
 
 # None of the user's own settings.
 CLEAN = {name: None for name in os.environ if name.startswith(("PG", "MYSQL"))}
-WORDS = {"peer-verified": "%s, peer verified", "authority-verified": "%s, authority verified, not the name", "unverified": "%s, peer not verified",
+WORDS = {"peer-verified": "%s, peer verified", "authority-verified": "%s, authority verified, not the name",
+         "unverified": "%s, peer not verified",
          "plaintext": "not encrypted", "plaintext-loopback": "not encrypted (loopback)", "local-socket": "local socket"}
 
 
@@ -41,7 +44,8 @@ class Case(test_report.ReportCase):
     def copy(self, source, target, *options, code=0, **changes):
         self.tries = getattr(self, "tries", 0) + 1
         state = "state%d" % self.tries
-        self.run_program("migrate", *options, source, target, "--state", self.path(state), code=code, env=dict(CLEAN, HOME=self.folder, **changes))
+        self.run_program("migrate", *options, source, target, "--state", self.path(state), code=code,
+                         env=dict(CLEAN, HOME=self.folder, **changes))
         return state
 
     def assert_told(self, state, side, security, server, seen):
@@ -103,14 +107,18 @@ class SqlCase:
     def test_each_attempt_tells_its_own(self):
         self.make()
         first, second = (self.reach("?sslmode=" + mode, "127.0.0.1") for mode in ("disable", "require"))
-        state = self.copy(first, "sqlite:out.db", "--include", "t", code=3, TRANSHUME_FAILPOINT="engine.before_commit:error:1")
+        state = self.copy(first, "sqlite:out.db", "--include", "t", code=3,
+                          TRANSHUME_FAILPOINT="engine.before_commit:error:1")
         self.assertEqual(self.report(state)["source_connection"]["security"], "plaintext-loopback")
-        self.run_program("resume", "--include", "t", second, "sqlite:out.db", "--state", self.path(state), env=dict(CLEAN, HOME=self.folder))
+        self.run_program("resume", "--include", "t", second, "sqlite:out.db", "--state", self.path(state),
+                         env=dict(CLEAN, HOME=self.folder))
         report = self.report(state)
-        self.assertEqual([attempt["source_connection"]["security"] for attempt in report["attempts"]], ["plaintext-loopback", "unverified"])
+        self.assertEqual([attempt["source_connection"]["security"] for attempt in report["attempts"]],
+                         ["plaintext-loopback", "unverified"])
         self.assertEqual(report["source_connection"]["security"], "unverified")
         # what is there already is copied by nobody
-        self.run_program("resume", "--include", "t", self.reach("?sslmode=disable", "127.0.0.1"), "sqlite:out.db", "--state", self.path(state),
+        self.run_program("resume", "--include", "t", self.reach("?sslmode=disable", "127.0.0.1"), "sqlite:out.db",
+                         "--state", self.path(state),
                          env=dict(CLEAN, HOME=self.folder))
         self.assertEqual(self.report(state)["attempts"], report["attempts"])
 
@@ -131,18 +139,23 @@ class Postgres(SqlCase, Case):
     def ways(self):
         root = "&sslrootcert=" + self.server.certificate
         address = own_address()
-        return [("?sslmode=verify-full" + root, "127.0.0.1", "peer-verified"), ("?sslmode=verify-full" + root, "localhost", "peer-verified"),
-                ("?sslmode=verify-ca" + root, "127.0.0.1", "authority-verified"), ("?sslmode=require" + root, "127.0.0.1", "authority-verified"),
+        return [("?sslmode=verify-full" + root, "127.0.0.1", "peer-verified"),
+                ("?sslmode=verify-full" + root, "localhost", "peer-verified"),
+                ("?sslmode=verify-ca" + root, "127.0.0.1", "authority-verified"),
+                ("?sslmode=require" + root, "127.0.0.1", "authority-verified"),
                 ("?sslmode=require", "127.0.0.1", "unverified"), ("", "127.0.0.1", "unverified"),
-                ("?sslmode=disable", "127.0.0.1", "plaintext-loopback"), ("?host=" + self.server.folder, "", "local-socket"),
-                *([("?sslmode=disable", address, "plaintext"), ("?sslmode=require", address, "unverified")] if address else [])]
+                ("?sslmode=disable", "127.0.0.1", "plaintext-loopback"),
+                ("?host=" + self.server.folder, "", "local-socket"),
+                *([("?sslmode=disable", address, "plaintext"), ("?sslmode=require", address, "unverified")] if address
+                  else [])]
 
     def reach(self, options, host):
         return "postgres://postgres@%s:%d/%s%s" % (host, self.server.port, self.name, options)
 
     def seen(self):
         """Of the log's lines about the program."""
-        found = re.findall(r"connection authorized: .*application_name=transhume(?: SSL enabled \(protocol=([^,]+), cipher=([^,]+),)?",
+        found = re.findall(r"connection authorized: .*application_name=transhume(?: SSL enabled \(protocol=([^,]+), "
+                           r"cipher=([^,]+),)?",
                            self.since(os.path.join(self.server.folder, "log")))
         return {(protocol or None, cipher or None) for protocol, cipher in found}
 
@@ -150,14 +163,17 @@ class Postgres(SqlCase, Case):
 class Mysql(SqlCase, Case):
     @classmethod
     def setUpClass(cls):
-        cls.server = mariadb.for_class(cls, tls=True, settings={"bind-address": "0.0.0.0", "general-log": "1", "general-log-file": "general"})
+        cls.server = mariadb.for_class(cls, tls=True, settings={"bind-address": "0.0.0.0", "general-log": "1",
+                                                                "general-log-file": "general"})
         cls.server.ask("", "CREATE USER mover@'%'; GRANT ALL ON *.* TO mover@'%'")
 
     def make(self):
         self.count = getattr(Mysql, "count", 0) + 1
         Mysql.count = self.count
         self.name = "test%d" % self.count
-        self.server.ask("", "CREATE DATABASE %s; CREATE TABLE %s.t (id int PRIMARY KEY); INSERT INTO %s.t VALUES (1), (2)" % ((self.name,) * 3))
+        self.server.ask("",
+                        "CREATE DATABASE %s; CREATE TABLE %s.t (id int PRIMARY KEY); INSERT INTO %s.t VALUES (1), (2)"
+                        % ((self.name,) * 3))
 
     def product(self):
         return "MariaDB " + self.server.ask("", "SELECT version()")[0][0].split("-")[0]
@@ -165,11 +181,14 @@ class Mysql(SqlCase, Case):
     def ways(self):
         root = "&sslrootcert=" + self.server.certificate
         address = own_address()
-        return [("?sslmode=verify-full" + root, "127.0.0.1", "peer-verified"), ("?sslmode=require", "127.0.0.1", "unverified"),
+        return [("?sslmode=verify-full" + root, "127.0.0.1", "peer-verified"),
+                ("?sslmode=require", "127.0.0.1", "unverified"),
                 ("?sslmode=require" + root, "127.0.0.1", "unverified"), ("", "127.0.0.1", "unverified"),
-                ("?sslmode=disable", "127.0.0.1", "plaintext-loopback"), ("?sslmode=disable&socket=" + self.server.socket, "", "local-socket"),
+                ("?sslmode=disable", "127.0.0.1", "plaintext-loopback"),
+                ("?sslmode=disable&socket=" + self.server.socket, "", "local-socket"),
                 ("?socket=" + self.server.socket, "", "local-socket"),
-                *([("?sslmode=disable", address, "plaintext"), ("?sslmode=require", address, "unverified")] if address else [])]
+                *([("?sslmode=disable", address, "plaintext"), ("?sslmode=require", address, "unverified")] if address
+                  else [])]
 
     def test_what_an_option_file_asks_for_counts(self):
         self.make()
@@ -178,7 +197,8 @@ class Mysql(SqlCase, Case):
         self.copy(uri, "sqlite:out.db", "--include", "t", code=3)
         self.write(".my.cnf", "[client]\nssl-verify-server-cert=1\nssl-ca=%s\n" % self.server.certificate)
         self.seen()
-        self.assert_told(self.copy(uri, "sqlite:out.db", "--include", "t"), "source", "peer-verified", self.product(), self.seen())
+        self.assert_told(self.copy(uri, "sqlite:out.db", "--include", "t"), "source", "peer-verified", self.product(),
+                         self.seen())
 
     def reach(self, options, host):
         where = "%s:%d" % (host, self.server.port) if host else ""
@@ -187,11 +207,15 @@ class Mysql(SqlCase, Case):
     def seen(self):
         """Its log tells whether there was TLS, another client what the server agrees on then."""
         found = re.findall(r"Connect\tmover@.* using (.*)", self.since(os.path.join(self.server.data, "general")))
-        agreed = subprocess.run(["mariadb", "--no-defaults", "--ssl", "--batch", "--skip-column-names", "-uroot", "-h127.0.0.1",
-                                 "-P%d" % self.server.port, "-e", "SHOW SESSION STATUS WHERE variable_name IN ('Ssl_version', 'Ssl_cipher')"],
-                                stdout=subprocess.PIPE, check=True, text=True, timeout=support.TIME_LIMIT_S).stdout.split()
+        agreed = subprocess.run(["mariadb", "--no-defaults", "--ssl", "--batch", "--skip-column-names", "-uroot",
+                                 "-h127.0.0.1",
+                                 "-P%d" % self.server.port, "-e",
+                                 "SHOW SESSION STATUS WHERE variable_name IN ('Ssl_version', 'Ssl_cipher')"],
+                                stdout=subprocess.PIPE, check=True, text=True,
+                                timeout=support.TIME_LIMIT_S).stdout.split()
         agreed = dict(zip(agreed[::2], agreed[1::2]))
-        return {{"SSL/TLS": (agreed["Ssl_version"], agreed["Ssl_cipher"]), "TCP/IP": (None, None), "Socket": (None, None)}[how] for how in found}
+        return {{"SSL/TLS": (agreed["Ssl_version"], agreed["Ssl_cipher"]), "TCP/IP": (None, None),
+                 "Socket": (None, None)}[how] for how in found}
 
 
 class Ending(tcp_proxy.Proxy):
@@ -225,7 +249,8 @@ class Ending(tcp_proxy.Proxy):
 class Dynamodb(dynamodb_case.DynamodbCase, Case):
     def setUp(self):
         super().setUp()
-        support.make_sqlite(self.path("s.db"), "CREATE TABLE people (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO people VALUES (1, 'a')")
+        support.make_sqlite(self.path("s.db"),
+                            "CREATE TABLE people (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO people VALUES (1, 'a')")
 
     def both(self, uri, security, seen):
         for side, source, target in (("target", "sqlite:s.db", uri), ("source", uri, "jsonl:out-" + security)):
@@ -245,7 +270,8 @@ class Dynamodb(dynamodb_case.DynamodbCase, Case):
                     os.rename(state, state.replace("/peer", "/old-peer").replace("/out", "/old-out"))
                 context.maximum_version = version
                 with Ending(self.server.port, context) as proxy:
-                    self.both(self.uri("https://127.0.0.1:%d" % proxy.port, ca_file=authority.ca), "peer-verified", proxy.seen)
+                    self.both(self.uri("https://127.0.0.1:%d" % proxy.port, ca_file=authority.ca), "peer-verified",
+                              proxy.seen)
                     self.assertEqual({protocol for protocol, _ in proxy.seen}, {version.name.replace("_", ".")})
 
 
@@ -263,7 +289,8 @@ class Files(Case):
         self.shop()
         self.run_program("migrate", "shop.db", "copy.db")
         state = json.loads(self.read(".transhume", "state.json"))
-        state["attempts"][0].update(source_connection={"server": "<b>My|SQL</b>", "security": "<u>odd</u>", "protocol": "<s>", "cipher": 7},
+        state["attempts"][0].update(source_connection={"server": "<b>My|SQL</b>", "security": "<u>odd</u>",
+                                                       "protocol": "<s>", "cipher": 7},
                                     target_connection=5)
         self.write(".transhume/state.json", json.dumps(state))
         self.run_program("report")

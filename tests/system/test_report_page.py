@@ -65,7 +65,8 @@ class Hostile(ReportCase):
         """Only elements and attributes that the report itself makes; every attack is there as text."""
         text = self.read(folder, "report.html")
         page = Page(text)
-        self.assertFalse(tags_of(page) & {"script", "img", "iframe", "object", "link", "base", "form", "a"}, tags_of(page))
+        self.assertFalse(tags_of(page) & {"script", "img", "iframe", "object", "link", "base", "form", "a"},
+                         tags_of(page))
         for tag, attributes in page.elements:
             self.assertLessEqual(set(attributes), {
                 "lang", "charset", "http-equiv", "content", "name", "class", "id", "scope", "style", "role", "d",
@@ -104,11 +105,13 @@ class Hostile(ReportCase):
 
     def test_names(self):
         source = "<script>document.title=1<|script>.db"
-        result = support.transhume("migrate", "--state", "st", "--no-express", "sqlite:" + source, "out.db", cwd=self.folder)
+        result = support.transhume("migrate", "--state", "st", "--no-express", "sqlite:" + source, "out.db",
+                                   cwd=self.folder)
         self.assertIn(result.code, (0, 1), result.err)
         page = self.check("st")
         for number, attack in enumerate(ATTACKS):
-            if 0 < len(attack) < 200 and not any(ord(c) < 32 or ord(c) in (0x85, 0x202e, 0x2028, 0x2029) for c in attack):
+            if 0 < len(attack) < 200 and not any(ord(c) < 32 or ord(c) in (0x85, 0x202e, 0x2028, 0x2029)
+                                                 for c in attack):
                 self.assertIn("t%d %s" % (number, " ".join(attack.split())), page.text)
 
     def test_errors_and_validation(self):
@@ -177,7 +180,8 @@ def big_state(folder, tables, chunks_a_table, seed):
     put("chunks.jsonl", "\n".join([json.dumps(header)] + lines) + "\n")
     put("metrics.jsonl", "".join(json.dumps({
         "at": 1769903999000 + 28000 * i, "attempt": 1 + i // 700, "phase": "copy", "read": 0, "written": 5000000 * i,
-        "rejected": 0, "skipped": 0, "bytes": 300000000 * i, "chunks": i, "retries": i // 10, "throttled": i // 5}) + "\n"
+        "rejected": 0, "skipped": 0, "bytes": 300000000 * i, "chunks": i, "retries": i // 10, "throttled": i // 5})
+                                 + "\n"
         for i in range(1024)))
     put("run.json", json.dumps({"format": 1, "run": run, "kind": "copy", "begun": True, "finished": True}))
 
@@ -227,7 +231,8 @@ class Window(ReportCase):
         self.shop()
         support.make_sqlite(self.path("shop.db"), "UPDATE customer SET mail = NULL WHERE id % 4 = 0;")
         self.run_program("migrate", "--state", "one", "--chunk-rows", "20", "--no-express", "shop.db", "copy.db")
-        self.run_program("migrate", "--state", "two", "--no-express", "--jobs", "1", "--chunk-rows", "10", "shop.db", "two.db",
+        self.run_program("migrate", "--state", "two", "--no-express", "--jobs", "1", "--chunk-rows", "10", "shop.db",
+                         "two.db",
                          code=3, env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:9"})
         self.write("plan.yaml", """transhume: 1
 source: sqlite:shop.db
@@ -250,10 +255,12 @@ tables:
                     self.assertLessEqual(self.browser.ask("document.documentElement.scrollWidth"), width)
                     outside = self.browser.ask(
                         "[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > "
-                        "innerWidth + 1 && !e.closest('.wide') && !e.closest('svg')).map(e => e.outerHTML.slice(0, 80))")
+                        "innerWidth + 1 && !e.closest('.wide') && !e.closest('svg')).map(e => "
+                        "e.outerHTML.slice(0, 80))")
                     self.assertEqual(outside, [])
                     light = self.browser.ask(
-                        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number).reduce((a, b) => a + b)")
+                        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, "
+                        "3).map(Number).reduce((a, b) => a + b)")
                     self.assertEqual(light > 384, not dark)
             pdf = self.browser.paper()
             self.assertTrue(pdf.startswith(b"%PDF-"))
@@ -261,7 +268,8 @@ tables:
             self.assertGreater(pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page "), 0)
 
     def test_nothing_is_cut_on_paper(self):
-        # What is printed on A4, between the margins of Page.printToPDF: nothing is wider, and what may not be broken is no taller.
+        # What is printed on A4, between the margins of Page.printToPDF: nothing is wider, and what may not be broken is
+        # no taller.
         width, height = (int(96 * (inches - 0.8)) for inches in (8.27, 11.69))
         for folder in self.make_folders():
             with self.subTest(folder=folder):
@@ -272,12 +280,14 @@ tables:
                 for what, holds in (("wider", "r.right > %d" % (width + 1)), ("left of it", "r.left < -1"),
                                     ("taller", "getComputedStyle(e).breakInside == 'avoid' && r.height > %d" % height)):
                     cut = self.browser.ask(
-                        "[...document.querySelectorAll('main *, header *, footer *')].filter(e => { const r = e.getBoundingClientRect(); "
+                        "[...document.querySelectorAll('main *, header *, footer *')].filter(e => { const r = "
+                        "e.getBoundingClientRect(); "
                         "return r.width > 0 && %s; }).map(e => e.outerHTML.slice(0, 120))" % holds)
                     self.assertEqual(cut[:5], [], what)
                 hidden = self.browser.ask(
                     "[...document.querySelectorAll('main *')].filter(e => e.scrollWidth > e.clientWidth + 1 && "
-                    "getComputedStyle(e).overflowX != 'visible' && getComputedStyle(e).display != 'inline').map(e => e.outerHTML.slice(0, 120))")
+                    "getComputedStyle(e).overflowX != 'visible' && getComputedStyle(e).display != 'inline').map(e => "
+                    "e.outerHTML.slice(0, 120))")
                 self.assertEqual(hidden[:5], [])
 
     def test_contrast(self):
@@ -302,7 +312,10 @@ tables:
                 self.assertEqual(self.browser.ask(contrast), [])
 
     def throttled_run(self):
-        """One that fails, is resumed, and is asked to slow down twice before and three times after that; a chunk is tried again, a table is slow."""
+        """
+        One that fails, is resumed, and is asked to slow down twice before and three times after that; a chunk is tried
+        again, a table is slow.
+        """
         server = servers.start("dynalite")
         self.addCleanup(server.stop)
         self.shop()
@@ -311,11 +324,13 @@ tables:
         with FaultProxy(server.endpoint, seed=support.SEED) as proxy:
             arguments = [*where, "shop.db", "dynamodb://us-east-1?endpoint=" + proxy.endpoint]
             proxy.add("throttle", operation="BatchWriteItem", first=2, every=2, count=2)
-            self.run_program("migrate", *arguments, code=3, env=dict(env, TRANSHUME_FAILPOINT="engine.before_commit:error:3"))
+            self.run_program("migrate", *arguments, code=3,
+                             env=dict(env, TRANSHUME_FAILPOINT="engine.before_commit:error:3"))
             self.assertEqual(proxy.hits["throttle"], 2)
             proxy.add("throttle", operation="BatchWriteItem", every=2, count=3)
             proxy.add("slow", operation="BatchWriteItem", table="invoice", before=0.25)
-            self.run_program("resume", "--jobs", "1", "--batch-rows", "25", env=dict(env, TRANSHUME_FAILPOINT="engine.before_commit:retry:2"))
+            self.run_program("resume", "--jobs", "1", "--batch-rows", "25",
+                             env=dict(env, TRANSHUME_FAILPOINT="engine.before_commit:retry:2"))
             self.assertEqual(proxy.hits["throttle"], 5)
             self.assertGreater(proxy.hits["slow"], 2)
 
@@ -375,7 +390,8 @@ tables:
         chunks = report["chunks"]["slowest"]
         self.assertEqual([(row[0].split(" of ")[0], row[2], row[3]) for row in section["rows"]],
                          [(str(c["chunk"]), str(c["written"]), str(c["tries"])) for c in chunks])
-        self.assertGreater(sum(int(row[3]) for row in section["rows"]), len(chunks))  # those in its writer's hands go with it
+        # those in its writer's hands go with it
+        self.assertGreater(sum(int(row[3]) for row in section["rows"]), len(chunks))
         for row, chunk in zip(section["rows"], chunks):
             self.assertAlmostEqual(self.seconds(row[1]), chunk["seconds"], delta=0.06)
 
@@ -416,12 +432,14 @@ tables:
                 self.assertLessEqual(self.browser.ask("document.documentElement.scrollWidth"), width)
                 sections = self.browser.ask(self.SECTIONS)
                 for title, look in (("Throughput", self.assert_chart), ("What took longest", self.assert_slowest),
-                                    ("Attempts, retries, throttling", self.assert_attempts), ("Version and settings", self.assert_settings)):
+                                    ("Attempts, retries, throttling", self.assert_attempts),
+                                    ("Version and settings", self.assert_settings)):
                     look(report, sections[title])
                     left, right, across, height = sections[title]["box"]
                     self.assertTrue(0 <= left < right <= width and height > 20, sections[title]["box"])
                     for chart in sections[title]["charts"]:
-                        self.assertTrue(chart["box"][1] <= width and chart["box"][2] > across / 2 and chart["box"][3] > 40, chart)
+                        self.assertTrue(chart["box"][1] <= width and chart["box"][2] > across / 2
+                                        and chart["box"][3] > 40, chart)
 
     def test_for_those_who_listen(self):
         self.make_folders()
@@ -430,8 +448,10 @@ tables:
         self.assertEqual(ask("document.documentElement.lang"), "en")
         self.assertEqual(ask("document.querySelectorAll('main').length"), 1)
         self.assertEqual(ask("document.querySelectorAll('h1').length"), 1)
-        self.assertEqual(ask("[...document.querySelectorAll('svg')].filter(e => !e.getAttribute('aria-label')).length"), 0)
-        self.assertEqual(ask("[...document.querySelectorAll('table')].filter(t => !t.querySelector('thead th[scope=col]')).length"), 0)
+        self.assertEqual(ask("[...document.querySelectorAll('svg')].filter(e => !e.getAttribute('aria-label')).length"),
+                         0)
+        self.assertEqual(ask("[...document.querySelectorAll('table')].filter(t => !t.querySelector('thead "
+                             "th[scope=col]')).length"), 0)
         self.assertEqual(ask("[...document.querySelectorAll('section')].filter(s => !s.ariaLabel && "
                              "!document.getElementById(s.getAttribute('aria-labelledby'))).length"), 0)
         self.assertEqual(ask("new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size == "

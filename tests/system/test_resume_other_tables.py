@@ -1,4 +1,7 @@
-"""A resume whose source's schema is another one by now: told and refused, or read again; never rows of two schemas in silence."""
+"""
+A resume whose source's schema is another one by now: told and refused, or read again; never rows of two schemas in
+silence.
+"""
 import os
 import sys
 import unittest
@@ -23,12 +26,15 @@ def server(kind):
 
 
 class OtherTables:
-    TOLD_APART = False  # does the catalogue tell a table from another one of its name and columns? Else the run says that its snapshot is mixed
+    # does the catalogue tell a table from another one of its name and columns? Else the run says that its snapshot is
+    # mixed
+    TOLD_APART = False
     NUMBERS = ""  # a query of the numbers 1 to ROWS
     TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b VARCHAR(20))"
     AGAIN = ("DROP TABLE t; " + TABLE + "; INSERT INTO t SELECT n, -n, 'new' FROM (%s) q WHERE n %% 3 > 0",
              "ALTER TABLE t DROP COLUMN b; ALTER TABLE t ADD COLUMN b VARCHAR(20)")
-    REFUSED = (("ALTER TABLE t ADD COLUMN c INTEGER", "t.c"), ("ALTER TABLE t DROP COLUMN b", "t.b"), ("DROP TABLE u", "u"),
+    REFUSED = (("ALTER TABLE t ADD COLUMN c INTEGER", "t.c"), ("ALTER TABLE t DROP COLUMN b", "t.b"),
+               ("DROP TABLE u", "u"),
                ("ALTER TABLE t RENAME COLUMN b TO d", "t.d"))
 
     def setUp(self):
@@ -38,11 +44,14 @@ class OtherTables:
     def interrupt(self):
         """A copy of both tables, half of one of which is done."""
         self.places += 1
-        self.source, self.target = self.make_source("source%d" % self.places), SqliteSide(self, "copy%d.db" % self.places)
-        self.source.make("%s; CREATE TABLE u (id INTEGER PRIMARY KEY); INSERT INTO t SELECT n, n, 'old' FROM (%s) q; INSERT INTO u VALUES (1), (2)" % (self.TABLE, self.NUMBERS))
+        self.source, self.target = self.make_source("source%d" % self.places), SqliteSide(self,
+            "copy%d.db" % self.places)
+        self.source.make("%s; CREATE TABLE u (id INTEGER PRIMARY KEY); INSERT INTO t SELECT n, n, 'old' FROM (%s) q; "
+                         "INSERT INTO u VALUES (1), (2)" % (self.TABLE, self.NUMBERS))
         self.state = ("--state", "state%d" % self.places)
         self.places_uris = (self.source.uri, self.target.uri)
-        support.kill_at("engine.after_commit", 2, "migrate", "-q", "--chunk-rows", "1000", "--jobs", "1", *self.state, *self.places_uris, cwd=self.folder)
+        support.kill_at("engine.after_commit", 2, "migrate", "-q", "--chunk-rows", "1000", "--jobs", "1", *self.state,
+                        *self.places_uris, cwd=self.folder)
 
     def test_another_table_or_column_is_read_again(self):
         for change in self.AGAIN:
@@ -57,7 +66,8 @@ class OtherTables:
                 result = support.transhume("resume", *self.state, cwd=self.folder)
                 self.assertIn(result.code, (0, 1))   # whether both tables are of one moment
                 self.assertEqual(self.target.rows("t")[:3], self.source.rows("t")[:3])
-                self.assertTrue(self.target.rows("t") == self.source.rows("t"))   # a difference of thousands would be printed for minutes
+                # a difference of thousands would be printed for minutes
+                self.assertTrue(self.target.rows("t") == self.source.rows("t"))
 
     def test_another_schema_is_refused(self):
         for change, what in self.REFUSED:

@@ -32,7 +32,8 @@ COUNT = 300
 def fill(db, ids, tag):
     for i in ids:
         db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?)",
-                   (i, "%s %d \u00e9\U0001f411" % (tag, i), [i / 4, None, "text", i][i % 4], bytes([i % 256]) * (i % 9), None))
+                   (i, "%s %d \u00e9\U0001f411" % (tag, i), [i / 4, None, "text", i][i % 4], bytes([i % 256]) * (i % 9),
+                    None))
         db.execute("INSERT INTO pair VALUES (?, ?, ?)", ("k%d" % (i % 7), i, i / 3))
 
 
@@ -98,7 +99,8 @@ class Sqlite(refusals.TestCase):
                 yield kind, policy
 
     def test_a_whole_run(self):
-        for (kind, policy), flags in support.covering(self.cases(), ([], ["--rollback-keys"], ["--no-express"]), by=self.id()):
+        for (kind, policy), flags in support.covering(self.cases(), ([], ["--rollback-keys"], ["--no-express"]),
+                                                      by=self.id()):
             with self.subTest(kind=kind, policy=policy, flags=flags):
                 self.target(kind)
                 before = self.before()
@@ -126,8 +128,11 @@ class Sqlite(refusals.TestCase):
     ALONE = "only the number of records is compared"
 
     def test_what_is_compared_by_its_count_alone_is_said(self):
-        """An application's change that leaves the count goes with the table: no word of it where hashes would refuse."""
-        for flags, kind, told in (([], "created", {"item", "pair"}), (["--no-express", "--no-hashes"], "empty", {"item", "pair"}),
+        """
+        An application's change that leaves the count goes with the table: no word of it where hashes would refuse.
+        """
+        for flags, kind, told in (([], "created", {"item", "pair"}),
+                                  (["--no-express", "--no-hashes"], "empty", {"item", "pair"}),
                                   (["--no-express"], "created", set()), (["--rollback-keys"], "created", set())):
             with self.subTest(flags=flags, kind=kind):
                 self.target(kind)
@@ -139,11 +144,13 @@ class Sqlite(refusals.TestCase):
                 self.assertEqual(dry.out.replace("\n", " ").count(self.ALONE), int(bool(told)), dry.out)
                 report = json.loads(self.rollback("--dry-run").out)
                 names = {table["name"] for table in report["tables"] if table["removed"]}
-                self.assertEqual((set(report["compared_by_count"]), names if told else set()), (told & names, told & names))
+                self.assertEqual((set(report["compared_by_count"]), names if told else set()),
+                                 (told & names, told & names))
                 refused = self.run_program("rollback", "--run", run, code=2)
                 self.assertEqual(refused.err.count(self.ALONE), int(bool(told)), refused.err)
                 done = self.run_program("rollback", "--run", run, "--confirm")
-                self.assertEqual((done.err.count(self.ALONE), done.out.replace("\n", " ").count(self.ALONE)), (int(bool(told)),) * 2)
+                self.assertEqual((done.err.count(self.ALONE), done.out.replace("\n", " ").count(self.ALONE)),
+                                 (int(bool(told)),) * 2)
                 again = self.run_program("rollback", "--run", run, "--confirm")
                 self.assertNotIn(self.ALONE, again.out + again.err)
 
@@ -170,19 +177,22 @@ class Sqlite(refusals.TestCase):
         self.rollback()
         self.assert_as_before(before)
 
-    VIRTUAL = ("CREATE VIRTUAL TABLE words USING fts5(body); INSERT INTO words VALUES ('sheep'), ('goats'); CREATE VIRTUAL TABLE terms USING fts5vocab(words, row);"
+    VIRTUAL = ("CREATE VIRTUAL TABLE words USING fts5(body); INSERT INTO words VALUES ('sheep'), ('goats'); "
+               "CREATE VIRTUAL TABLE terms USING fts5vocab(words, row);"
                "CREATE VIRTUAL TABLE box USING rtree(id, x0, x1); INSERT INTO box VALUES (1, 2, 3);")
 
     def test_virtual_tables_go_with_what_they_keep(self):
         make_sqlite(self.path("source.db"), self.VIRTUAL)
-        cases = itertools.product(("created", "empty"), ([], ["--no-express"]), (None, "sqlite.before_remove_objects:kill"))
+        cases = itertools.product(("created", "empty"), ([], ["--no-express"]),
+                                  (None, "sqlite.before_remove_objects:kill"))
         for kind, flags, point in support.drawn(cases, 4, self.id()):
             with self.subTest(kind=kind, flags=flags, point=point):
                 self.target(kind)
                 before = self.before()
                 self.migrate(*flags, *(("--existing", "append") if kind == "empty" else ()))
                 told = json.loads(self.rollback("--dry-run").out)["objects"]
-                self.assertEqual([line for line in told if line != "index item_name"], ["virtual table box", "virtual table terms", "virtual table words"])
+                self.assertEqual([line for line in told if line != "index item_name"],
+                                 ["virtual table box", "virtual table terms", "virtual table words"])
                 if point:
                     self.assertEqual(support.transhume("rollback", "--run", self.run_id(), "--confirm", cwd=self.folder,
                                                        env={"TRANSHUME_FAILPOINT": point}).code, -9)
@@ -191,8 +201,11 @@ class Sqlite(refusals.TestCase):
 
     def test_a_virtual_table_whose_module_is_not_here_goes(self):
         """Neither DROP TABLE nor anything else that opens it could."""
-        make_sqlite(self.path("source.db"), "CREATE TABLE far_store(k INTEGER PRIMARY KEY, v); INSERT INTO far_store VALUES (1, x'00ff'); PRAGMA writable_schema=ON;"
-                    "INSERT INTO sqlite_schema VALUES ('table', 'far', 'far', 0, 'CREATE VIRTUAL TABLE far USING nosuchmodule(k, v)');")
+        make_sqlite(self.path("source.db"),
+                    "CREATE TABLE far_store(k INTEGER PRIMARY KEY, v); INSERT INTO far_store VALUES (1, x'00ff'); "
+                    "PRAGMA writable_schema=ON;"
+                    "INSERT INTO sqlite_schema VALUES ('table', 'far', 'far', 0, 'CREATE VIRTUAL TABLE far USING "
+                    "nosuchmodule(k, v)');")
         make_sqlite(self.path("target.db"), "CREATE TABLE other(a); INSERT INTO other VALUES (1);")
         before = self.before()
         self.migrate()
@@ -203,7 +216,8 @@ class Sqlite(refusals.TestCase):
         make_sqlite(self.path("source.db"), "CREATE TABLE kept(a); CREATE VIRTUAL TABLE box USING rtree(id, x0, x1);")
         self.migrate()
         with sqlite3.connect(self.path("target.db")) as db:
-            db.executescript("DROP TABLE box; CREATE VIRTUAL TABLE box USING rtree(id, y0, y1); INSERT INTO box VALUES (5, 6, 7)")
+            db.executescript("DROP TABLE box; CREATE VIRTUAL TABLE box USING rtree(id, y0, y1); "
+                             "INSERT INTO box VALUES (5, 6, 7)")
         db.close()
         self.assertRegex(self.rollback(code=5).err, "box_[a-z]+: it was changed since")
         with sqlite3.connect(self.path("target.db")) as db:
@@ -219,7 +233,8 @@ class Sqlite(refusals.TestCase):
             db.executescript("DROP VIEW cheap; CREATE VIEW cheap AS SELECT 1 AS one")
         db.close()
         self.assertEqual(json.loads(self.rollback().out)["objects"],
-                         ["trigger item_gone", "index item_name", "view cheap: changed since the run made it, so it stays"])
+                         ["trigger item_gone", "index item_name",
+                          "view cheap: changed since the run made it, so it stays"])
         with sqlite3.connect(self.path("target.db")) as db:
             self.assertEqual(db.execute("SELECT type, name FROM sqlite_schema").fetchall(), [("view", "cheap")])
         db.close()
@@ -374,7 +389,8 @@ class Sqlite(refusals.TestCase):
         self.target("filled")
         self.migrate("--existing", "upsert")
         with sqlite3.connect(self.path("target.db")) as db:
-            (name,) = db.execute("SELECT name FROM sqlite_schema WHERE name LIKE '\\_transhume\\_undo\\_%item' ESCAPE '\\'"
+            (name,) = db.execute("SELECT name FROM sqlite_schema WHERE name LIKE '\\_transhume\\_undo\\_%item' "
+                                 "ESCAPE '\\'"
                                  ).fetchone()
             db.execute('ALTER TABLE "%s" RENAME COLUMN hash TO sum' % name)
         db.close()
@@ -431,7 +447,8 @@ class Sqlite(refusals.TestCase):
         for extra in ((), ("--json",)):
             told = self.run_program("finish", "--dry-run", *extra, code=5)
             self.assertEqual(told.err, finish.err)
-            self.assertEqual([json.loads(line)["error"]["code"] for line in told.out.splitlines()], ["finish-refused"] if extra else [])
+            self.assertEqual([json.loads(line)["error"]["code"] for line in told.out.splitlines()],
+                             ["finish-refused"] if extra else [])
         self.assertIn("was not validated", finish.err)
         self.assertIn("was not validated", self.run_program("finish", "--dry-run", "--confirm").out)
         doubted = json.loads(self.run_program("finish", "--dry-run", "--confirm", "--json").out)
@@ -462,7 +479,10 @@ class Sqlite(refusals.TestCase):
             self.assertIn("[finish-refused]", self.run_program("finish", code=5).err)
 
     def test_finish_goes_by_what_was_found_last(self):
-        """The run is validated while the folder's own is another one, and once more when that is gone: two files tell of it."""
+        """
+        The run is validated while the folder's own is another one, and once more when that is gone: two files tell of
+        it.
+        """
         for damage in (False, True):
             with self.subTest(damage=damage):
                 self.doCleanups()
@@ -508,10 +528,16 @@ class Sqlite(refusals.TestCase):
         self.run_program("finish")
 
     def test_finish_wants_a_proof_of_what_each_run_wrote(self):
-        """A validation by a plan with a condition, or of another source, does not see what an older run wrote to the same table."""
-        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y')")
-        support.make_sqlite(self.path("b.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (3, 'z')")
-        self.write("later.yaml", "transhume: 1\ntables: { t: { key: [id], from: t, where: id > 2, existing: append } }\n")
+        """
+        A validation by a plan with a condition, or of another source, does not see what an older run wrote to the same
+        table.
+        """
+        support.make_sqlite(self.path("a.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y')")
+        support.make_sqlite(self.path("b.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (3, 'z')")
+        self.write("later.yaml",
+                   "transhume: 1\ntables: { t: { key: [id], from: t, where: id > 2, existing: append } }\n")
         later = ("--plan", "later.yaml", "a.db")
         for name, again in (("condition", later), ("source", ("--existing", "append", "b.db"))):
             with self.subTest(name):
@@ -543,7 +569,8 @@ class Sqlite(refusals.TestCase):
                 self.target("created")
                 self.migrate()
                 name = ("--run", self.run_id()) if command == "rollback" else ()
-                process = self.stopped_at(command + ".before_forget:stop:1", command, *name, "--confirm", "--timeout", "1s", "target.db")
+                process = self.stopped_at(command + ".before_forget:stop:1", command, *name, "--confirm", "--timeout",
+                                          "1s", "target.db")
                 with contextlib.closing(sqlite3.connect(self.path("target.db"), isolation_level=None)) as db:
                     db.execute("BEGIN IMMEDIATE")
                     process.send_signal(signal.SIGCONT)

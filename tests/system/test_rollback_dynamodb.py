@@ -53,7 +53,8 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.client.get_waiter("table_exists").wait(TableName="goods", WaiterConfig={"Delay": 1})
         if kind == "filled":
             items.put(self.client, "goods", ({**self.key(i), "name": {"S": "old %d" % i},
-                                              "mine": {"M": {"z": {"L": [{"N": "1.5"}, {"NULL": True}]}, "a": {"SS": ["x", "y"]}}}}
+                                              "mine": {"M": {"z": {"L": [{"N": "1.5"}, {"NULL": True}]},
+                                                             "a": {"SS": ["x", "y"]}}}}
                                              for i in range(COUNT // 2, COUNT + 20)))
         return self.tables()
 
@@ -92,8 +93,10 @@ class Dynamodb(dynamodb_case.DynamodbCase):
     def test_a_whole_run(self):
         overlap = COUNT - COUNT // 2 + 1
         cases = list(self.cases())
-        alike = [case for case in cases if case[0] == "created" and case[1] != "refuse"]   # where nothing is that a policy could be about
-        for kind, policy in cases if SOAK else [case for case in cases if case[0] == "filled" or case[1] == "refuse"] + support.drawn(alike, 1, self.id()):
+        # where nothing is that a policy could be about
+        alike = [case for case in cases if case[0] == "created" and case[1] != "refuse"]
+        for kind, policy in cases if SOAK else [case for case in cases if case[0] == "filled"
+                                                or case[1] == "refuse"] + support.drawn(alike, 1, self.id()):
             for flags in ([], ["--rollback-keys"]) if (kind, policy) == ("created", "refuse") else ([],):
                 with self.subTest(kind=kind, policy=policy, flags=flags):
                     before = self.target(kind)
@@ -116,7 +119,8 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.target("created")
         self.migrate("refuse")
         extra = [{"PK": {"S": "CITY#%d" % (i % 7)}, "SK": {"N": str(1000 + i)}, "n": {"N": "1.5"},
-                  "m": {"M": {"z": {"L": [{"NULL": True}, {"BOOL": False}]}, "a": {"NS": ["1", "2"]}, "b": {"B": b"\0\xff"}}}} for i in range(130)]
+                  "m": {"M": {"z": {"L": [{"NULL": True}, {"BOOL": False}]}, "a": {"NS": ["1", "2"]},
+                              "b": {"B": b"\0\xff"}}}} for i in range(130)]
         items.put(self.client, "goods", extra)
         for i in (3, 4):
             self.client.delete_item(TableName="goods", Key=self.key(i))
@@ -157,7 +161,8 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.rollback(run=run)
 
     def test_a_killed_repair_is_rolled_back(self):
-        points = ["engine.before_images", "engine.after_images", "engine.before_repair_delete", "dynamodb.before_delete",
+        points = ["engine.before_images", "engine.after_images", "engine.before_repair_delete",
+                  "dynamodb.before_delete",
                   "engine.after_repair_delete", "engine.after_commit", "engine.before_completed"]
         for point, resumed in support.covering(support.drawn(points, 3, self.id()), (False, True), by=self.id()):
             with self.subTest(point=point, resumed=resumed):
@@ -170,7 +175,8 @@ class Dynamodb(dynamodb_case.DynamodbCase):
                 self.assertEqual(self.tables()["goods"], before)
 
     def test_the_rollback_of_a_repair_is_killed(self):
-        points = ["rollback.after_begin", "rollback.images_restored", "dynamodb.before_restore", "dynamodb.after_restore",
+        points = ["rollback.after_begin", "rollback.images_restored", "dynamodb.before_restore",
+                  "dynamodb.after_restore",
                   "rollback.after_table", "rollback.before_forget"]
         for point in points if SOAK else random.Random(SEED).sample(points, 3):
             with self.subTest(point=point):
@@ -201,9 +207,11 @@ class Dynamodb(dynamodb_case.DynamodbCase):
     def test_restart(self):
         """What a run that broke off had written is taken back first; what comes is what one run writes."""
         def new(i):
-            return {**self.key(i), "name": {"S": "new %d" % i}, "data": {"B": bytes([i])}, "price": {"N": items.number(str(i / 4))}}
+            return {**self.key(i), "name": {"S": "new %d" % i}, "data": {"B": bytes([i])},
+                    "price": {"N": items.number(str(i / 4))}}
 
-        cases = [("created", "refuse"), ("empty", "refuse"), ("filled", "replace"), ("filled", "upsert"), ("filled", "skip")]
+        cases = [("created", "refuse"), ("empty", "refuse"), ("filled", "replace"), ("filled", "upsert"),
+                 ("filled", "skip")]
         for kind, policy in cases if SOAK else (cases[0], random.Random(SEED).choice(cases[2:])):
             with self.subTest(kind=kind, policy=policy):
                 before = self.target(kind)
@@ -221,7 +229,8 @@ class Dynamodb(dynamodb_case.DynamodbCase):
                 expected = dict(old)
                 for i in range(1, COUNT + 1):
                     there = old.get(str(i))
-                    expected[str(i)] = new(i) if not there or policy == "replace" else {**there, **new(i)} if policy == "upsert" else there
+                    expected[str(i)] = new(i) if not there or policy == "replace" else {**there,
+                        **new(i)} if policy == "upsert" else there
                 self.assertEqual(items.tables(self.client), ["goods"])
                 items.assert_same(self, expected.values(), items.scan(self.client, "goods"))
                 self.rollback()
@@ -264,7 +273,9 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         return [self.table_of(result)[what] for what in ("removed", "restored", "changed", "missing")]
 
     def deleted_by_others(self):
-        """A run into a table that held others' items, of which two new ones and one that it overwrote are deleted since."""
+        """
+        A run into a table that held others' items, of which two new ones and one that it overwrote are deleted since.
+        """
         self.target("filled")
         self.migrate("upsert")
         for i in (3, 4, 75):
@@ -307,7 +318,8 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.assertEqual(told[2:], [0, 0])
         self.assertEqual(self.counts(self.rollback(run=run)), told)
         self.target("filled")
-        self.assertEqual(self.migrate("upsert", "--jobs", 1, failpoint="engine.after_images:kill:1", code=None).code, -9)
+        self.assertEqual(self.migrate("upsert", "--jobs", 1, failpoint="engine.after_images:kill:1", code=None).code,
+                         -9)
         run = self.run_id()
         self.assertEqual(self.counts(self.rollback("--dry-run")), [0, 0, 0, 0])
         self.assertEqual(self.counts(self.rollback(run=run)), [0, 0, 0, 0])
@@ -315,10 +327,15 @@ class Dynamodb(dynamodb_case.DynamodbCase):
     def test_keys_that_no_item_can_have_are_rejected(self):
         """Nothing is under them to be kept, and the other records of their batch go on."""
         support.make_sqlite(self.path("source.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, k);"
-                            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 50) INSERT INTO odd SELECT i, 'key ' || i FROM c;"
-                            "UPDATE odd SET k = '' WHERE id IN (7, 31); UPDATE odd SET k = printf('%.3000c', 'x') WHERE id = 20")
-        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:source.db\ntarget: \"%s\"\ntables:\n  goods:\n    key: { partition: PK, sort: SK }\n"
-                   "    entities: { odd: { from: odd, fields: { PK: { column: k }, SK: { column: id } } } }\n" % self.uri())
+                            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 50) INSERT INTO "
+                            "odd SELECT i, 'key ' || i FROM c;"
+                            "UPDATE odd SET k = '' WHERE id IN (7, 31); UPDATE odd SET k = printf('%.3000c', "
+                            "'x') WHERE id = 20")
+        self.write("transhume.yaml",
+                   "transhume: 1\nsource: sqlite:source.db\ntarget: \"%s\"\ntables:\n  goods:\n    key: { partition: "
+                   "PK, sort: SK }\n"
+                   "    entities: { odd: { from: odd, fields: { PK: { column: k }, SK: { column: id } } } }\n"
+                   % self.uri())
         before = self.target("filled")
         self.migrate("upsert", code=1)
         self.assertEqual(len(self.tables()["goods"]), len(before["goods"]) + 47)
@@ -327,15 +344,18 @@ class Dynamodb(dynamodb_case.DynamodbCase):
 
     def test_entities_of_the_same_fields_in_another_order_are_compared_by_contents(self):
         with sqlite3.connect(self.path("source.db")) as db:
-            db.execute("CREATE TABLE other AS SELECT id + 1000 AS id, city, name || ' too' AS name, price + 1 AS price, data FROM goods")
+            db.execute("CREATE TABLE other AS SELECT id + 1000 AS id, city, name || ' too' AS name, "
+                       "price + 1 AS price, data FROM goods")
         db.close()
-        self.write("transhume.yaml", PLAN % self.uri() + '      other: { from: other, fields: { data: copy, price: copy, name: copy, '
+        self.write("transhume.yaml", PLAN % self.uri()
+                   + '      other: { from: other, fields: { data: copy, price: copy, name: copy, '
                    'SK: { column: id }, PK: "CITY#{city}" } }\n')
         self.target("created")
         self.migrate("refuse")
         told = json.loads(self.rollback("--dry-run").out)
         self.assertEqual((told["compared_by_count"], told["tables"][0]["removed"]), ([], 2 * COUNT))
-        item, = (item for item in self.client.scan(TableName="goods", ConsistentRead=True)["Items"] if item["SK"] == {"N": "1005"})
+        item, = (item for item in self.client.scan(TableName="goods", ConsistentRead=True)["Items"]
+                 if item["SK"] == {"N": "1005"})
         self.client.put_item(TableName="goods", Item={**item, "name": {"S": "new 6 too"}})
         before = self.tables()
         self.assertIn("it was changed since", self.rollback(code=5).err)
@@ -348,7 +368,8 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         for kind in ("created", "empty"):
             self.target(kind)
             self.migrate("refuse")
-            self.client.put_item(TableName="goods", Item={"PK": {"S": "CITY#0"}, "SK": {"N": "7"}, "name": {"S": "mine"}})
+            self.client.put_item(TableName="goods", Item={"PK": {"S": "CITY#0"}, "SK": {"N": "7"},
+                                                          "name": {"S": "mine"}})
             changed = self.tables()
             self.assertIn("[rollback-refused]", self.rollback(code=5).err)
             self.assertEqual({**self.tables(), "_transhume_ledger": None}, {**changed, "_transhume_ledger": None})
@@ -386,7 +407,8 @@ class Dynamodb(dynamodb_case.DynamodbCase):
                     runs.append(self.run_id())
                 self.assertEqual(self.images(), sorted(["before", *("runs/%s/before" % run for run in runs[:2])]))
                 if point:
-                    self.assertEqual(self.program("finish", "--confirm", code=None, failpoint=point + ":kill:2").code, -9)
+                    self.assertEqual(self.program("finish", "--confirm", code=None, failpoint=point + ":kill:2").code,
+                                     -9)
                     self.assertIn("before", self.images())
                 self.program("finish", "--confirm")
                 self.assertEqual(self.images(), [])

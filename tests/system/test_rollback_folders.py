@@ -152,7 +152,8 @@ class Folders(refusals.TestCase):
                 with self.subTest(form=form, change=change):
                     self.target("created")
                     self.migrate(form)
-                    path = next(os.path.join(self.path("out/item"), n) for n in sorted(os.listdir(self.path("out/item"))))
+                    path = next(os.path.join(self.path("out/item"), n)
+                                for n in sorted(os.listdir(self.path("out/item"))))
                     with open(path, "rb") as file:
                         data = file.read()
                     if change == "gone":
@@ -182,7 +183,8 @@ class Folders(refusals.TestCase):
                     self.migrate(form)
                     whole = self.lines()
                     for i in range(1, 301):
-                        self.assertEqual(sum(b"new %d" % i == word for line in whole["item"] for word in re.findall(rb"new \d+", line)), 1)
+                        self.assertEqual(sum(b"new %d" % i == word for line in whole["item"]
+                                             for word in re.findall(rb"new \d+", line)), 1)
                     self.target(kind)
                     broken = self.run_program("migrate", "-q", "--chunk-rows", 64, "source.db", form + ":out", code=3,
                                               env={"TRANSHUME_FAILPOINT": "engine.after_commit:error:3"})
@@ -203,7 +205,8 @@ class Folders(refusals.TestCase):
         for form in FORMATS:
             with self.subTest(form=form):
                 self.target("created")
-                kill_at("engine.after_commit", 3, "migrate", "-q", "--chunk-rows", 64, "source.db", form + ":out", cwd=self.folder)
+                kill_at("engine.after_commit", 3, "migrate", "-q", "--chunk-rows", 64, "source.db", form + ":out",
+                        cwd=self.folder)
                 run = self.run_id()
                 name, data = OTHERS[form]
                 with open(self.path("out/item", name), "wb") as file:

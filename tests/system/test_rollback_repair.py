@@ -61,7 +61,8 @@ class Sqlite(refusals.TestCase):
         shutil.copyfile(self.path("target.db"), self.path("before.db"))
 
     def rollback(self, *arguments, run=None, **options):
-        return self.run_program("rollback", "--run", run or self.run_id(), "--json", *(arguments or ("--confirm",)), **options)
+        return self.run_program("rollback", "--run", run or self.run_id(), "--json", *(arguments or ("--confirm",)),
+                                **options)
 
     def tables(self, result):
         return {table["name"]: table for table in json.loads(result.out)["tables"]}
@@ -78,19 +79,22 @@ class Sqlite(refusals.TestCase):
         self.assert_same_sqlite(self.path("source.db"), self.path("target.db"))
         done = self.tables(self.rollback())
         self.assertEqual(done, counted)
-        told = {name: tuple(done[name][what] for what in ("removed", "restored", "changed", "missing")) for name in done}
+        told = {name: tuple(done[name][what] for what in ("removed", "restored", "changed", "missing"))
+                for name in done}
         # pair: what differs in the case of its key was overwritten
         self.assertEqual(told["item"], (9, 22 + 4, 0, 0))
         self.assertEqual(told["odd"], (0, 4, 0, 0))
         self.assert_as_before()
         self.assertEqual(self.rows("SELECT twice FROM item WHERE id = 9000"), [(18000,)])
-        self.assertEqual(len(json.loads(self.run_program("validate", "--json", "source.db", "target.db", code=1).out)["records"]), 9 + 22 + 4 + 4 + 2 + 3 + 2 * 1)
+        self.assertEqual(len(json.loads(self.run_program("validate", "--json", "source.db", "target.db",
+                                                         code=1).out)["records"]), 9 + 22 + 4 + 4 + 2 + 3 + 2 * 1)
 
     def test_what_applications_wrote_meanwhile_survives(self):
         self.damaged()
         self.run_program(*REPAIR)
-        mine = """INSERT INTO item(id, name) VALUES (9000, 'mine'), (9500, 'mine'); INSERT INTO odd VALUES ('7', 'mine');
-                  DELETE FROM item WHERE id = 11; UPDATE item SET name = 'mine' WHERE id IN (10, 12);"""
+        mine = (
+            """INSERT INTO item(id, name) VALUES (9000, 'mine'), (9500, 'mine'); INSERT INTO odd VALUES ('7', 'mine');
+                  DELETE FROM item WHERE id = 11; UPDATE item SET name = 'mine' WHERE id IN (10, 12);""")
         self.sql(mine)
         done = self.tables(self.rollback())
         with contextlib.closing(sqlite3.connect(self.path("before.db"))) as db:
@@ -112,7 +116,8 @@ class Sqlite(refusals.TestCase):
         done = self.tables(self.rollback())
         self.assertEqual((done["item"]["restored"], done["item"]["changed"]), (22 + 3, 1))
         self.assertEqual(self.rows("SELECT * FROM log"), [])
-        self.assertEqual(self.rows("SELECT id FROM item WHERE id NOT BETWEEN 0 AND 1000"), [(-9223372036854775808,), (9000,), (9001,), (9999,)])
+        self.assertEqual(self.rows("SELECT id FROM item WHERE id NOT BETWEEN 0 AND 1000"),
+                         [(-9223372036854775808,), (9000,), (9001,), (9999,)])
 
     def test_what_is_not_kept_is_refused(self):
         self.damaged("INSERT INTO keyless VALUES ('extra')")
@@ -128,7 +133,8 @@ class Sqlite(refusals.TestCase):
             db.execute("INSERT INTO odd VALUES (NULL, 'one'), (NULL, 'two'), (1, 'x')")
         self.damaged("INSERT INTO odd VALUES (NULL, 'extra'), (2, 'extra')")
         self.assertIn("1 extra record stays, because its key is incomplete", self.run_program(*REPAIR, code=1).out)
-        self.assertEqual(self.rows("SELECT k, v FROM odd ORDER BY v"), [(None, "extra"), (None, "one"), (None, "two"), (1, "x")])
+        self.assertEqual(self.rows("SELECT k, v FROM odd ORDER BY v"),
+                         [(None, "extra"), (None, "one"), (None, "two"), (1, "x")])
         self.rollback()
         self.assert_as_before()
 
@@ -171,7 +177,8 @@ class Sqlite(refusals.TestCase):
                 self.damaged()
                 self.run_program(*REPAIR)
                 run = self.run_id()
-                self.assertEqual(kill_at(point, occurrence, "rollback", "--run", run, "--confirm", cwd=self.folder).code, -9)
+                self.assertEqual(kill_at(point, occurrence, "rollback", "--run", run, "--confirm",
+                                         cwd=self.folder).code, -9)
                 self.rollback(run=run)
                 self.assert_as_before()
                 self.rollback(run=run)
@@ -183,7 +190,9 @@ class Status(refusals.TestCase):
     def setUp(self):
         super().setUp()
         for name in ("one", "two"):
-            support.make_sqlite(self.path(name + ".db"), "CREATE TABLE %s(id INTEGER PRIMARY KEY); INSERT INTO %s VALUES (1), (2)" % (name, name))
+            support.make_sqlite(self.path(name + ".db"),
+                                "CREATE TABLE %s(id INTEGER PRIMARY KEY); INSERT INTO %s VALUES (1), (2)" % (name,
+                                    name))
 
     def migrate(self, name):
         self.run_program("migrate", "-q", name + ".db", "target.db")
@@ -210,7 +219,8 @@ class Status(refusals.TestCase):
             for command in ("resume", "validate"):
                 self.assertIn(next_command, self.run_program(command, code=5).err)
             kept = {name: value for name, value in state.items() if name not in ("status", "resumable", "rollback")}
-            self.assertEqual(kept, {name: value for name, value in whole.items() if name not in ("status", "resumable")})
+            self.assertEqual(kept, {name: value for name, value in whole.items()
+                                    if name not in ("status", "resumable")})
             self.kill(run, "rollback.before_forget")  # and once more
         self.run_program("rollback", "--run", run, "--confirm")
         self.assertEqual(self.status()[1]["status"], "not_started")

@@ -39,7 +39,8 @@ def any_contents(numbers):
     rows = {"p": [(i, numbers.choice((None, next(unique["p"]))), numbers.choice("xyz")) for i in ids["p"]],
             "c": [(i, numbers.choice([None, *ids["p"]]), numbers.choice((None, next(unique["c"])))) for i in ids["c"]],
             "e": [(i, None, next(unique["e"])) for i in ids["e"]]}
-    bosses = "".join("UPDATE e SET boss = %d WHERE id = %d;" % (numbers.choice(ids["e"]), i) for i in ids["e"] if numbers.randrange(3))
+    bosses = "".join("UPDATE e SET boss = %d WHERE id = %d;" % (numbers.choice(ids["e"]), i) for i in ids["e"]
+                     if numbers.randrange(3))
     return "".join(inserts(table, rows[table]) for table in "pce") + bosses
 
 
@@ -70,7 +71,8 @@ class Tangles:
         self.run_program(*COPY)
 
     def rollback(self, *arguments, code=0):
-        result = self.run_program("rollback", "--run", self.run_id(), "--json", *(arguments or ("--confirm",)), code=code)
+        result = self.run_program("rollback", "--run", self.run_id(), "--json", *(arguments or ("--confirm",)),
+                                  code=code)
         return {table["name"]: tuple(table[what] for what in ("removed", "restored", "changed", "missing"))
                 for table in json.loads(result.out)["tables"]} if code == 0 else result.err
 
@@ -126,14 +128,17 @@ class Tangles:
         self.assertEqual(self.rows("e"), sorted(source, key=lambda row: row[0]))
 
     def test_what_only_the_run_made_refer_to_what_it_added_goes(self):
-        for before, source in (([(2, None)], [(1, None), (2, 1)]), ([(2, None), (5, 2)], [(1, None), (2, 1), (3, 2), (5, 3)])):
+        for before, source in (([(2, None)], [(1, None), (2, 1)]),
+                               ([(2, None), (5, 2)], [(1, None), (2, 1), (3, 2), (5, 3)])):
             with self.subTest(source=source):
                 self.referring(before, source)
                 self.assert_taken_back({"e": before}, e=(len(source) - len(before), len(before), 0, 0))
 
     def test_parents_of_others_stay(self):
-        self.prepare("CREATE TABLE p(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO p VALUES (1, 'new'), (2, 'new'), (3, 'new')",
-                     "CREATE TABLE p(id bigint PRIMARY KEY, n varchar(20)); CREATE TABLE c(id bigint PRIMARY KEY, p_id bigint REFERENCES p(id))",
+        self.prepare("CREATE TABLE p(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO p VALUES (1, 'new'), (2, 'new'), "
+                     "(3, 'new')",
+                     "CREATE TABLE p(id bigint PRIMARY KEY, n varchar(20)); CREATE TABLE c(id bigint PRIMARY KEY, "
+                     "p_id bigint REFERENCES p(id))",
                      p=[(1, "old")], c=[(1, 1)])
         self.migrate(["p"])
         self.sql("INSERT INTO c VALUES (7, 2)")
@@ -147,7 +152,10 @@ class Tangles:
         self.assertEqual(self.rows("e"), [(1, None), (2, None), (3, 1), (9, 3)])
 
     def test_what_goes_or_changes_with_its_partner(self):
-        """Keys of a table to itself with an action: what of others leads to a record, and what is still to be restored, is not reached."""
+        """
+        Keys of a table to itself with an action: what of others leads to a record, and what is still to be restored, is
+        not reached.
+        """
         for action in ("CASCADE", "SET NULL"):
             self.SELF = Tangles.SELF[:-1] + " ON DELETE %s)" % action
             with self.subTest(action=action):
@@ -162,7 +170,8 @@ class Tangles:
     def test_what_others_refer_to_from_two_tables_stays(self):
         self.SELF = Tangles.SELF[:-1] + " ON DELETE CASCADE)"
         self.referring([(2, None)], [(1, None), (2, 1), (3, 1), (4, 3), (5, None)])
-        self.sql("CREATE TABLE note(id bigint PRIMARY KEY, e_id bigint REFERENCES e(id) ON DELETE CASCADE); INSERT INTO note VALUES (1, 4)")
+        self.sql("CREATE TABLE note(id bigint PRIMARY KEY, e_id bigint REFERENCES e(id) ON DELETE CASCADE); "
+                 "INSERT INTO note VALUES (1, 4)")
         self.assertEqual(self.rollback(), {"e": (1, 1, 3, 0)})
         self.assertEqual((self.rows("e"), self.rows("note")), ([(1, None), (2, None), (3, 1), (4, 3)], [(1, 4)]))
 
@@ -183,18 +192,22 @@ class Tangles:
 
     def test_what_was_taken_out_is_referred_to_by_what_was_overwritten(self):
         for damage in ("INSERT INTO p VALUES (99, 'x'); UPDATE c SET p_id = 99 WHERE id = 2",
-                       "INSERT INTO p VALUES (99, 'x'); UPDATE c SET p_id = 99 WHERE id = 2; DELETE FROM p WHERE id = 2",
-                       "INSERT INTO p VALUES (99, 'x'); UPDATE c SET p_id = 99 WHERE id = 2; INSERT INTO c VALUES (7, 99), (8, 2)"):
+                       "INSERT INTO p VALUES (99, 'x'); UPDATE c SET p_id = 99 WHERE id = 2; "
+                       "DELETE FROM p WHERE id = 2",
+                       "INSERT INTO p VALUES (99, 'x'); UPDATE c SET p_id = 99 WHERE id = 2; INSERT INTO c VALUES (7, "
+                       "99), (8, 2)"):
             with self.subTest(damage=damage):
                 self.prepare(self.PAIR, self.PAIR_TARGET)
                 self.migrate("pc", "refuse")
                 self.assert_taken_back(self.repaired("pc", damage))
 
     def test_records_that_refer_to_each_other_come_back(self):
-        self.prepare("CREATE TABLE e(id INTEGER PRIMARY KEY, boss INTEGER, n TEXT); INSERT INTO e VALUES (1, NULL, 'a'), (2, 1, 'b')",
+        self.prepare("CREATE TABLE e(id INTEGER PRIMARY KEY, boss INTEGER, n TEXT); INSERT INTO e VALUES (1, NULL, "
+                     "'a'), (2, 1, 'b')",
                      "CREATE TABLE e(id bigint PRIMARY KEY, boss bigint REFERENCES e(id), n varchar(20) UNIQUE)")
         self.migrate("e", "refuse")
-        before = self.repaired("e", "INSERT INTO e VALUES (80, NULL, 'c'), (81, 80, 'd'), (82, 82, 'e'), (83, 81, 'f'); "
+        before = self.repaired("e",
+                               "INSERT INTO e VALUES (80, NULL, 'c'), (81, 80, 'd'), (82, 82, 'e'), (83, 81, 'f'); "
                                     "UPDATE e SET boss = 81 WHERE id = 80; UPDATE e SET boss = 83 WHERE id = 2")
         self.assert_taken_back(before, e=(0, 1 + 4, 0, 0))
 
@@ -210,11 +223,13 @@ class Tangles:
             numbers = random.Random(seed)
             policy = numbers.choice(("upsert", "replace", "skip", "repair"))
             with self.subTest(seed=seed, policy=policy):
-                self.prepare(self.ANY + ";" + any_contents(numbers), self.ANY + ";" + (any_contents(numbers) if policy != "repair" else ""))
+                self.prepare(self.ANY + ";" + any_contents(numbers),
+                             self.ANY + ";" + (any_contents(numbers) if policy != "repair" else ""))
                 self.plan("pce", "refuse" if policy == "repair" else policy)
                 if policy == "repair":
                     support.transhume(*COPY, cwd=self.folder)
-                    self.sql("UPDATE e SET boss = NULL; DELETE FROM e; DELETE FROM c; DELETE FROM p;" + any_contents(numbers))
+                    self.sql("UPDATE e SET boss = NULL; DELETE FROM e; DELETE FROM c; DELETE FROM p;"
+                             + any_contents(numbers))
                 before = {table: self.rows(table) for table in "pce"}
                 result = support.transhume(*(REPAIR if policy == "repair" else COPY), cwd=self.folder)
                 self.assertIn(result.code, (0, 1), result.err)
@@ -231,20 +246,23 @@ class Tangles:
                 self.upserted(before, after)
                 self.sql(self.named(lost, self.undo_table()))
                 for step in ("--dry-run", "--confirm"):
-                    self.assertIn("u: images were not kept or are lost: the run wrote 3 records", self.rollback(step, code=5))
+                    self.assertIn("u: images were not kept or are lost: the run wrote 3 records",
+                                  self.rollback(step, code=5))
                 self.assertEqual(self.rows("u"), after + before[1:])
                 self.assertIn(self.run_id(), self.run_program("status").out)
 
     def test_lost_undo_records_of_a_repair_that_only_took_out_are_refused(self):
         for lost in ("DROP TABLE %s", "DELETE FROM %s", 'DELETE FROM %s WHERE "+id" > 80'):
             with self.subTest(lost=lost):
-                self.prepare("CREATE TABLE u(id INTEGER, e TEXT, n TEXT);" + inserts("u", [(1, "x", "a"), (2, "y", "a")]), UNIQUE)
+                self.prepare("CREATE TABLE u(id INTEGER, e TEXT, n TEXT);" + inserts("u",
+                    [(1, "x", "a"), (2, "y", "a")]), UNIQUE)
                 self.migrate(["u"], "refuse")
                 left = self.rows("u")
                 self.repaired("u", inserts("u", [(80, "v", "extra"), (81, "w", "extra")]))
                 self.sql(self.named(lost, self.undo_table()))
                 for step in ("--dry-run", "--confirm"):
-                    self.assertIn("u: images were not kept or are lost: the run deleted 2 records", self.rollback(step, code=5))
+                    self.assertIn("u: images were not kept or are lost: the run deleted 2 records",
+                                  self.rollback(step, code=5))
                 self.assertEqual(self.rows("u"), left)
                 self.assertIn(self.run_id(), self.run_program("status").out)
 
@@ -270,7 +288,8 @@ class Sqlite(Tangles, refusals.TestCase):
 
     def undo_table(self):
         with contextlib.closing(sqlite3.connect(self.path("target.db"))) as db:
-            return db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_transhume\\_undo%' ESCAPE '\\'").fetchone()[0]
+            return db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE "
+                              "'\\_transhume\\_undo%' ESCAPE '\\'").fetchone()[0]
 
 
 class Server(Tangles):
@@ -279,14 +298,16 @@ class Server(Tangles):
         return self.server.uri(self.name)
 
     def undo_table(self):
-        return self.sql("SELECT table_name FROM information_schema.tables WHERE table_name LIKE '\\_transhume\\_undo%' AND "
+        return self.sql("SELECT table_name FROM information_schema.tables WHERE table_name LIKE "
+                        "'\\_transhume\\_undo%' AND "
                         "(table_schema = '" + self.name + "' OR table_catalog = '" + self.name + "')")[0][0]
 
     def named(self, statement, table):
         return (statement % (self.quote + table + self.quote)).replace('"+id"', self.key)
 
     def rows(self, table):
-        return sorted(tuple(None if value is None else int(value) if value.lstrip("-").isdigit() else value for value in row)
+        return sorted(tuple(None if value is None else int(value) if value.lstrip("-").isdigit() else value
+                            for value in row)
                       for row in self.sql("SELECT * FROM %s" % table))
 
 
@@ -306,7 +327,9 @@ class Postgres(Server, refusals.TestCase):
         for action, source, others, counts in (("CASCADE", [(1, None)], [(11, 1)], (0, 0, 1, 0)),
                                                ("SET NULL", [(1, None), (11, None)], [(12, 1)], (1, 0, 1, 0))):
             with self.subTest(action=action):
-                self.SELF = (Tangles.SELF[:-1] + " ON DELETE %s) PARTITION BY RANGE (id); CREATE TABLE low PARTITION OF e FOR VALUES FROM (0) TO (10);"
+                self.SELF = (Tangles.SELF[:-1]
+                             + " ON DELETE %s) PARTITION BY RANGE (id); CREATE TABLE low PARTITION OF e FOR VALUES "
+                               "FROM (0) TO (10);"
                              "CREATE TABLE high PARTITION OF e FOR VALUES FROM (10) TO (20)") % action
                 self.prepare("CREATE TABLE e(id INTEGER, boss INTEGER);" + inserts("e", source), self.SELF, e=before)
                 self.migrate(["e"])
@@ -327,14 +350,18 @@ class Mysql(Server, refusals.TestCase):
 
     def test_what_others_keep_from_a_circle_stays_away(self):
         """82 can't come back, so what refers to it can't; others can."""
-        self.prepare("CREATE TABLE e(id INTEGER PRIMARY KEY, boss INTEGER, n TEXT); INSERT INTO e VALUES (1, NULL, 'a')",
+        self.prepare("CREATE TABLE e(id INTEGER PRIMARY KEY, boss INTEGER, n TEXT); INSERT INTO e VALUES (1, "
+                     "NULL, 'a')",
                      "CREATE TABLE e(id bigint PRIMARY KEY, boss bigint REFERENCES e(id), n varchar(20) UNIQUE)")
         self.migrate("e", "refuse")
-        self.repaired("e", "INSERT INTO e VALUES (80, NULL, 'c'), (81, 80, 'd'), (82, NULL, 'e'), (83, 82, 'f'), (84, NULL, 'g'); "
+        self.repaired("e",
+                      "INSERT INTO e VALUES (80, NULL, 'c'), (81, 80, 'd'), (82, NULL, 'e'), (83, 82, 'f'), (84, "
+                      "NULL, 'g'); "
                            "UPDATE e SET boss = 81 WHERE id = 80; UPDATE e SET boss = 83 WHERE id = 82")
         self.sql("INSERT INTO e VALUES (9, NULL, 'e')")
         self.assertEqual(self.rollback(), {"e": (0, 3, 2, 0)})
-        self.assertEqual(self.rows("e"), [(1, None, "a"), (9, None, "e"), (80, 81, "c"), (81, 80, "d"), (84, None, "g")])
+        self.assertEqual(self.rows("e"), [(1, None, "a"), (9, None, "e"), (80, 81, "c"), (81, 80, "d"),
+                                          (84, None, "g")])
 
 
 class Mysql9(Mysql):

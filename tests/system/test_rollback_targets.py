@@ -42,7 +42,8 @@ class Targets(refusals.TestCase):
 
     def assert_state(self, run, status, retired=False):
         folder = (".transhume", "runs", run) if retired else (".transhume",)
-        self.assertEqual((self.read(*folder, "state.json")["run"], self.read(*folder, "state.json")["status"]), (run, status))
+        self.assertEqual((self.read(*folder, "state.json")["run"], self.read(*folder, "state.json")["status"]),
+                         (run, status))
         self.assertEqual(self.run_id(os.path.join(*folder)), run)
 
     def test_another_target_ends_no_rollback(self):
@@ -51,7 +52,8 @@ class Targets(refusals.TestCase):
                 for flag in ("--confirm", "--dry-run"):
                     with self.subTest(retired=retired, point=point, flag=flag):
                         run = self.half_taken_back(point, retired)
-                        self.refused("rollback", "--run", run, "two.db", flag, code=2, name="run-nothing", says=["one.db", run],
+                        self.refused("rollback", "--run", run, "two.db", flag, code=2, name="run-nothing",
+                                     says=["one.db", run],
                                      unharmed=[self.path("two.db")])
                         self.assert_state(run, "rolling_back", retired)
                         if point == "rollback.before_table":
@@ -61,8 +63,10 @@ class Targets(refusals.TestCase):
                         self.assertFalse(os.path.exists(self.path("one.db")))
                         self.assertEqual(self.read(".transhume", "runs", run, "state.json")["status"], "rolled_back")
                         for target in ([], ["one.db"]):
-                            self.assertIn("already", self.run_program("rollback", "--run", run, *target, "--confirm").out)
-                        self.refused("rollback", "--run", run, "two.db", flag, code=2, name="run-nothing", says=["one.db", run])
+                            self.assertIn("already", self.run_program("rollback", "--run", run, *target,
+                                                                      "--confirm").out)
+                        self.refused("rollback", "--run", run, "two.db", flag, code=2, name="run-nothing",
+                                     says=["one.db", run])
                         self.setUp()
 
     def test_a_dry_run_ends_nothing_either(self):
@@ -96,7 +100,8 @@ class Targets(refusals.TestCase):
     def test_starting_over_elsewhere(self):
         os.remove(self.path("two.db"))
         ours, other = self.unfinished("one.db"), self.unfinished("two.db", "other")
-        found = self.refused("migrate", "--restart", "--confirm", *WHERE, "source.db", "two.db", code=5, name="run-unfinished",
+        found = self.refused("migrate", "--restart", "--confirm", *WHERE, "source.db", "two.db", code=5,
+                             name="run-unfinished",
                              says=[ours], unharmed=[self.path("one.db"), self.path("two.db")])
         self.assertIn("it goes to one.db", found.err)
         self.assertNotIn(other, found.err)
@@ -113,7 +118,8 @@ class Targets(refusals.TestCase):
         os.remove(self.path("two.db"))
         run = self.unfinished("one.db")
         self.kill("rollback.before_local", "rollback", "--run", run, "--confirm")
-        found = self.refused("migrate", "--restart", "--confirm", *WHERE, "source.db", "two.db", code=5, name="run-unfinished", says=[run])
+        found = self.refused("migrate", "--restart", "--confirm", *WHERE, "source.db", "two.db", code=5,
+                             name="run-unfinished", says=[run])
         self.assertIn("`transhume rollback --run %s --confirm`" % run, found.err)
         self.assert_state(run, "rolling_back")
         self.run_program("rollback", "--run", run, "--confirm")

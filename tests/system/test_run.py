@@ -38,13 +38,15 @@ class Seeds(support.TestCase):
         drawn = {self.seed(TRANSHUME_SOAK="1") for _ in range(8)}
         self.assertGreater(len(drawn), 6)
         self.assertTrue(all(2 <= int(seed) <= 10 ** 9 for seed in drawn))
-        self.assertEqual((self.seed(TRANSHUME_SEED="77"), self.seed(TRANSHUME_SOAK="1", TRANSHUME_SEED="77")), ("77", "77"))
+        self.assertEqual((self.seed(TRANSHUME_SEED="77"), self.seed(TRANSHUME_SOAK="1", TRANSHUME_SEED="77")),
+                         ("77", "77"))
 
     def test_it_is_told_first_and_last(self):
         run, out = module(), io.StringIO()
         only = [run.Module("layers", "check", [os.path.join(support.ROOT, "tests", "layers")])]
-        with mock.patch.dict(os.environ, TRANSHUME_SEED="77"), mock.patch.object(sys, "argv", ["run", "--build", support.BUILD, "layers"]), \
-                mock.patch.object(run, "find_modules", lambda build: only), contextlib.redirect_stdout(out):
+        with (mock.patch.dict(os.environ, TRANSHUME_SEED="77"),
+              mock.patch.object(sys, "argv", ["run", "--build", support.BUILD, "layers"]),
+              mock.patch.object(run, "find_modules", lambda build: only), contextlib.redirect_stdout(out)):
             self.assertEqual(run.main(), 0)
         lines = out.getvalue().splitlines()
         self.assertIn("TRANSHUME_SEED=77", lines[0])
@@ -52,7 +54,8 @@ class Seeds(support.TestCase):
 
     def test_what_is_no_number(self):
         for seed in ("", "x", "-1", "1.5"):
-            result = subprocess.run([sys.executable, PROGRAM, "--list"], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            result = subprocess.run([sys.executable, PROGRAM, "--list"], text=True, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE,
                                     env=dict(os.environ, TRANSHUME_SEED=seed))
             self.assertEqual((result.returncode, result.stdout), (2, ""))
             self.assertIn("TRANSHUME_SEED is no number", result.stderr)
@@ -61,7 +64,8 @@ class Seeds(support.TestCase):
 class Budgets(support.TestCase):
     def test_a_module_over_its_budget(self):
         budgets = module().budgets
-        record = {"unit/test_a": {"processor": budgets.USUAL_S + 1}, "system/test_limits": {"processor": budgets.USUAL_S + 1}}
+        record = {"unit/test_a": {"processor": budgets.USUAL_S + 1},
+                  "system/test_limits": {"processor": budgets.USUAL_S + 1}}
         outcome = budgets.check(record, 1.0)
         self.assertEqual(outcome.result, "failed")
         self.assertIn("unit/test_a took %d s" % (budgets.USUAL_S + 1), outcome.detail)
@@ -81,7 +85,8 @@ class Budgets(support.TestCase):
         budgets = module().budgets
         long = {"system/test_a.A.test_%d" % number for number in range(7)} | {"system/test_b.B.test_only"}
         with mock.patch.object(budgets, "long_tests", lambda: long):
-            left = [budgets.left_out("system/test_a", [*(name for name in long if "test_a" in name), "system/test_a.A.test_short"], seed) for seed in "112"]
+            left = [budgets.left_out("system/test_a", [*(name for name in long if "test_a" in name),
+                                                       "system/test_a.A.test_short"], seed) for seed in "112"]
             self.assertEqual(budgets.left_out("system/test_b", {"system/test_b.B.test_only"}, "1"), set())
         self.assertEqual([len(names) for names in left], [5, 5, 5])
         self.assertEqual(left[0], left[1])
@@ -92,7 +97,8 @@ class Budgets(support.TestCase):
         names = [found.name for found in run.find_modules(support.BUILD)]
         self.assertEqual(run.budgets.unknown(names), [])
         self.assertEqual({name.partition(".")[0] for name in run.budgets.long_tests()} - set(names), set())
-        self.assertTrue(all(seconds > run.budgets.USUAL_S and reason for seconds, reason in run.budgets.LARGER.values()))
+        self.assertTrue(all(seconds > run.budgets.USUAL_S and reason
+                            for seconds, reason in run.budgets.LARGER.values()))
         self.assertEqual(set(run.WAITING) - set(names), set())
 
 
@@ -152,7 +158,8 @@ class Engines(support.TestCase):
         self.assertNotEqual(*(list(map(names, engines.pairs(seed))) for seed in (1, 2)))
 
     def test_one_pair_of_each_class(self):
-        chosen = [tuple(map(engines.of, pair)) for pair in engines.one_of_each_class(map(names, engines.all_pairs()), 3)]
+        chosen = [tuple(map(engines.of, pair)) for pair in engines.one_of_each_class(map(names, engines.all_pairs()),
+            3)]
         classes = list(map(engines.commits_of, chosen))
         self.assertEqual(sorted(classes), sorted(set(map(engines.commits_of, engines.all_pairs()))))
 
@@ -164,12 +171,17 @@ def names(pair):
 class Changed(support.TestCase):
     """A tree with a change in it, and what `--changed` picks."""
     FILES = {
-        "src/base/a.h": "", "src/base/a.c": '#include "base/a.h"\n', "src/plan/p.h": '#include "base/a.h"\n', "src/plan/p.c": '#include "p.h"\n',
-        "src/plan/q.c": '#include "q.h"\n#include "plan/p.h"\n', "src/plan/q.h": "", "src/cli/c.c": "", "src/connectors/csv/w.c": "",
+        "src/base/a.h": "", "src/base/a.c": '#include "base/a.h"\n', "src/plan/p.h": '#include "base/a.h"\n',
+        "src/plan/p.c": '#include "p.h"\n',
+        "src/plan/q.c": '#include "q.h"\n#include "plan/p.h"\n', "src/plan/q.h": "", "src/cli/c.c": "",
+        "src/connectors/csv/w.c": "",
         "src/connectors/postgres/w.c": "", "src/connectors/sql/s.c": "",
-        "tests/unit/test_p.c": '#include "plan/p.h"\n', "tests/unit/test_o.c": "", "tests/system/test_one.py": "import helper\n",
-        "tests/system/helper.py": "import postgres\n", "tests/system/test_two.py": "'csv:a'\n", "tests/faults/test_three.py": "sqlite\n"}
-    MODULES = ("unit/test_p", "unit/test_o", "contract/csv", "contract/postgres", "contract/sqlite", "system/test_one", "system/test_two", "faults/test_three",
+        "tests/unit/test_p.c": '#include "plan/p.h"\n', "tests/unit/test_o.c": "",
+        "tests/system/test_one.py": "import helper\n",
+        "tests/system/helper.py": "import postgres\n", "tests/system/test_two.py": "'csv:a'\n",
+        "tests/faults/test_three.py": "sqlite\n"}
+    MODULES = ("unit/test_p", "unit/test_o", "contract/csv", "contract/postgres", "contract/sqlite", "system/test_one",
+               "system/test_two", "faults/test_three",
                "layers")
 
     def setUp(self):
@@ -181,7 +193,8 @@ class Changed(support.TestCase):
             self.git(*words)
 
     def git(self, *words):
-        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=self.folder, check=True,
+                       stdout=subprocess.DEVNULL)
 
     def picked(self, *files):
         for name in files:
@@ -196,7 +209,8 @@ class Changed(support.TestCase):
         self.assertEqual(self.picked("src/plan/p.c"), programs | {"unit/test_p"})
         self.assertEqual(self.picked("src/plan/q.c"), programs | {"unit/test_p"})   # it may define what p.h declares
         self.assertEqual(self.picked("src/plan/q.h"), programs)
-        self.assertLessEqual(programs | {"unit/test_p", "contract/csv", "contract/postgres", "contract/sqlite"}, self.picked("src/base/a.h"))
+        self.assertLessEqual(programs | {"unit/test_p", "contract/csv", "contract/postgres", "contract/sqlite"},
+                             self.picked("src/base/a.h"))
 
     def test_by_the_databases_that_are_named(self):
         self.assertEqual(self.picked("src/connectors/csv/w.c"), {"contract/csv", "system/test_two", "layers"})
@@ -232,7 +246,8 @@ class Changed(support.TestCase):
         for name in ("src/connectors/csv/w.c", "src/connectors/postgres/w.c"):
             self.write(name, "\n")
             self.git("commit", "-q", "-a", "-m", name)
-        self.assertLessEqual({"contract/csv", "contract/postgres"}, set(dict(changes.pick(self.folder, self.MODULES, "")[0])))
+        self.assertLessEqual({"contract/csv", "contract/postgres"},
+                             set(dict(changes.pick(self.folder, self.MODULES, "")[0])))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ class S3Case(support.TestCase):
         module = servers.boto3()
         cls.server = servers.for_class(cls, "moto")
         cls.client = module.session.Session().client("s3", endpoint_url=cls.server.endpoint, region_name=servers.REGION,
-                                                     aws_access_key_id=servers.ACCESS_KEY_ID, aws_secret_access_key=servers.SECRET_ACCESS_KEY)
+                                                     aws_access_key_id=servers.ACCESS_KEY_ID,
+                                                     aws_secret_access_key=servers.SECRET_ACCESS_KEY)
 
     def setUp(self):
         super().setUp()
@@ -62,9 +63,12 @@ class Tables(S3Case):
         for prefix in ("export/2024", "export/2024/"):
             with self.subTest(prefix=prefix):
                 db = self.copied(self.uri("csv", prefix), "copy%d.db" % len(prefix))
-                names = {name for name, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '%transhume%'")}
+                names = {name
+                         for name, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT "
+                                                 "LIKE '%transhume%'")}
                 self.assertEqual(names, {"people", "a b+c%20d&\u00fc"})
-                self.assertEqual(db.execute("SELECT * FROM people ORDER BY id").fetchall(), [(1, "Anna"), (2, "Bo"), (3, "Cy")])
+                self.assertEqual(db.execute("SELECT * FROM people ORDER BY id").fetchall(),
+                                 [(1, "Anna"), (2, "Bo"), (3, "Cy")])
                 db.close()
         self.assert_nothing_is_left()
 
@@ -76,7 +80,9 @@ class Tables(S3Case):
 
     def test_what_a_run_wrote_keeps_its_types(self):
         """The definitions of a folder that this program wrote go with it into the bucket."""
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, zip TEXT, price NUMERIC(10,2)); INSERT INTO t VALUES (1, '007', 1.5), (2, NULL, 2)")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE t (id INTEGER PRIMARY KEY, zip TEXT, price NUMERIC(10,2)); "
+                            "INSERT INTO t VALUES (1, '007', 1.5), (2, NULL, 2)")
         self.run_program("migrate", "--quiet", "sqlite:shop.db", "csv:out")
         for folder, _, names in os.walk(self.path("out")):
             for name in names:
@@ -84,7 +90,8 @@ class Tables(S3Case):
                 with open(path, "rb") as file:
                     self.put("out/" + os.path.relpath(path, self.path("out")), file.read())
         db = self.copied(self.uri("csv", "out"))
-        self.assertEqual(db.execute("SELECT id, zip, price FROM t ORDER BY id").fetchall(), [(1, "007", 1.5), (2, None, 2)])
+        self.assertEqual(db.execute("SELECT id, zip, price FROM t ORDER BY id").fetchall(),
+                         [(1, "007", 1.5), (2, None, 2)])
         db.close()
 
     def test_one_object_of_several_ranges(self):
@@ -92,9 +99,11 @@ class Tables(S3Case):
         self.assertGreater(len(rows), 3 * RANGE_BYTES)
         self.put("big/lines.jsonl", rows)
         db = self.copied(self.uri("jsonl", "big/lines.jsonl"))
-        self.assertEqual(db.execute("SELECT count(*), sum(id), sum(length(v)) FROM lines").fetchone(), (60000, 60000 * 59999 // 2, 12000000))
+        self.assertEqual(db.execute("SELECT count(*), sum(id), sum(length(v)) FROM lines").fetchone(),
+                         (60000, 60000 * 59999 // 2, 12000000))
         db.close()
-        self.run_aws("validate", "--level", "full", self.uri("jsonl", "big/lines.jsonl"), "sqlite:" + self.path("copy.db"))
+        self.run_aws("validate", "--level", "full", self.uri("jsonl", "big/lines.jsonl"),
+                     "sqlite:" + self.path("copy.db"))
         self.assert_nothing_is_left()
 
     def test_a_list_of_several_pages(self):
@@ -105,7 +114,9 @@ class Tables(S3Case):
         db.close()
 
     def test_a_dump(self):
-        self.put("nightly/shop.sql.gz", gzip.compress(b"-- MySQL dump\nCREATE TABLE `t` (`id` int PRIMARY KEY, `e` enum('a','b')) ENGINE=InnoDB;\nINSERT INTO `t` VALUES (1,'a'),(2,'b');\n"))
+        self.put("nightly/shop.sql.gz",
+                 gzip.compress(b"-- MySQL dump\nCREATE TABLE `t` (`id` int PRIMARY KEY, "
+                               b"`e` enum('a','b')) ENGINE=InnoDB;\nINSERT INTO `t` VALUES (1,'a'),(2,'b');\n"))
         db = self.copied(self.uri("dump", "nightly/shop.sql.gz"))
         self.assertEqual(db.execute("SELECT * FROM t ORDER BY id").fetchall(), [(1, "a"), (2, "b")])
         db.close()
@@ -117,9 +128,11 @@ class Tables(S3Case):
         environment = servers.aws_environment(self.folder)
         support.kill_at("sqlite.after_commit", 3, *arguments, cwd=self.folder, env=environment)
         self.assertNotIn("starts over", self.run_aws("resume", code=0).err)
-        support.kill_at("sqlite.after_commit", 3, "migrate", self.uri("csv", "r"), "sqlite:" + self.path("s.db"), "--chunk-rows", "5000",
+        support.kill_at("sqlite.after_commit", 3, "migrate", self.uri("csv", "r"), "sqlite:" + self.path("s.db"),
+                        "--chunk-rows", "5000",
                         "--state", self.path("second"), cwd=self.folder, env=environment)
-        self.put("r/t.csv", "id,v\n" + "".join("%d,y\n" % number for number in range(50000)))   # of one size, and perhaps in the same second
+        # of one size, and perhaps in the same second
+        self.put("r/t.csv", "id,v\n" + "".join("%d,y\n" % number for number in range(50000)))
         self.assertIn("starts over", self.run_aws("resume", "--state", self.path("second"), code=1).err)
         db = sqlite3.connect(self.path("s.db"))
         self.assertEqual(db.execute("SELECT v, count(*) FROM t GROUP BY v").fetchall(), [("y", 50000)])
@@ -147,8 +160,10 @@ class Faults(S3Case):
         self.put("one.csv", "id\n1\n")
         for arguments, words, code, changes in (
                 (("migrate", self.uri("csv", "none"), "sqlite:a.db"), ("no such object",), 2, {}),
-                (("migrate", "csv:s3://no-such-bucket-here/?endpoint=" + self.server.endpoint, "sqlite:b.db"), ("NoSuchBucket", "bucket's name"), 2, {}),
-                (("migrate", "csv:s3:///x?endpoint=" + self.server.endpoint, "sqlite:c.db"), ("names no bucket",), 2, {}),
+                (("migrate", "csv:s3://no-such-bucket-here/?endpoint=" + self.server.endpoint, "sqlite:b.db"),
+                 ("NoSuchBucket", "bucket's name"), 2, {}),
+                (("migrate", "csv:s3:///x?endpoint=" + self.server.endpoint, "sqlite:c.db"), ("names no bucket",), 2,
+                 {}),
                 (("migrate", self.uri("csv", "one.csv"), "sqlite:d.db"), ("AWS_ACCESS_KEY_ID is not set",), 2,
                  {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_EC2_METADATA_DISABLED": "true"})):
             with self.subTest(words=words):
@@ -171,7 +186,8 @@ class Signatures(S3Case):
         iam.create_user(UserName="tester")
         cls.key = iam.create_access_key(UserName="tester")["AccessKey"]
         iam.put_user_policy(UserName="tester", PolicyName="all", PolicyDocument=cls.EVERYTHING)
-        cls.client = module.client("s3", aws_access_key_id=cls.key["AccessKeyId"], aws_secret_access_key=cls.key["SecretAccessKey"], **settings)
+        cls.client = module.client("s3", aws_access_key_id=cls.key["AccessKeyId"],
+                                   aws_secret_access_key=cls.key["SecretAccessKey"], **settings)
 
     def test_the_right_secret_alone(self):
         self.put("p q/t+1.csv", "id\n1\n")
@@ -181,7 +197,8 @@ class Signatures(S3Case):
         self.assertEqual(db.execute('SELECT * FROM "t+1"').fetchall(), [(1,)])
         db.close()
         keys["AWS_SECRET_ACCESS_KEY"] = "wrong" * 8
-        self.assertIn("SignatureDoesNotMatch", self.run_aws("migrate", self.uri("csv", "p q"), "sqlite:w.db", code=2, **keys).err)
+        self.assertIn("SignatureDoesNotMatch", self.run_aws("migrate", self.uri("csv", "p q"), "sqlite:w.db", code=2,
+                                                            **keys).err)
 
 
 if __name__ == "__main__":

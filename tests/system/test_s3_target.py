@@ -1,4 +1,7 @@
-"""Files written into buckets: whole objects or none, resumed after a death, taken back, read again by others and by the program itself."""
+"""
+Files written into buckets: whole objects or none, resumed after a death, taken back, read again by others and by the
+program itself.
+"""
 import csv
 import gzip
 import io
@@ -16,8 +19,9 @@ import servers
 import support
 
 PART_BYTES = 8 << 20
-SMALL = "CREATE TABLE IF NOT EXISTS small (id INTEGER PRIMARY KEY, zip TEXT, price NUMERIC(10,2)); INSERT INTO small VALUES (1, '007', 1.5), (2, NULL, 2);" \
-        "CREATE TABLE IF NOT EXISTS bare (id INTEGER PRIMARY KEY)"
+SMALL = ("CREATE TABLE IF NOT EXISTS small (id INTEGER PRIMARY KEY, zip TEXT, price NUMERIC(10,2)); "
+         "INSERT INTO small VALUES (1, '007', 1.5), (2, NULL, 2);"
+         "CREATE TABLE IF NOT EXISTS bare (id INTEGER PRIMARY KEY)")
 FORMATS = (("csv", ".csv", ""), ("csv", ".csv.gz", "&compression=gzip"), ("jsonl", ".jsonl.zst", "&compression=zstd"),
            ("parquet", ".parquet", ""), ("arrow", ".arrow", ""), ("dynamodb-json", ".json", ""))
 
@@ -46,7 +50,8 @@ class TargetCase(support.TestCase):
         numbers = random.Random(support.SEED)
         with sqlite3.connect(self.path("shop.db")) as db:
             db.executescript("CREATE TABLE wide (id INTEGER PRIMARY KEY, v TEXT);" + script)
-            db.executemany("INSERT INTO wide VALUES (?, ?)", ((number, numbers.randbytes(width // 2).hex()) for number in range(rows)))
+            db.executemany("INSERT INTO wide VALUES (?, ?)", ((number, numbers.randbytes(width // 2).hex())
+                                                              for number in range(rows)))
         db.close()
         return "sqlite:" + self.path("shop.db")
 
@@ -68,8 +73,10 @@ class TargetCase(support.TestCase):
             tables = [table for table, in db.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'")]
             for table in tables:
                 for one, other in (("main", "back"), ("back", "main")):
-                    self.assertEqual(db.execute("SELECT count(*) FROM (SELECT * FROM %s.%s EXCEPT SELECT * FROM %s.%s)" % (one, table, other, table)).fetchone(), (0,), table)
-                self.assertEqual(*(db.execute("SELECT count(*) FROM %s.%s" % (side, table)).fetchone() for side in ("main", "back")))
+                    self.assertEqual(db.execute("SELECT count(*) FROM (SELECT * FROM %s.%s EXCEPT SELECT * FROM %s.%s)"
+                                                % (one, table, other, table)).fetchone(), (0,), table)
+                self.assertEqual(*(db.execute("SELECT count(*) FROM %s.%s" % (side, table)).fetchone()
+                                   for side in ("main", "back")))
         db.close()
 
     def assert_nothing_local_is_left(self):
@@ -86,7 +93,8 @@ class Copies(TargetCase):
                 uri = self.uri(kind, prefix, more=more)
                 self.run_aws("migrate", "--quiet", source, uri, "--state", self.path("s%d" % number))
                 segments = [key for key in self.keys(prefix + "/") if "/_transhume/" not in key]
-                self.assertEqual({(key.split("/")[2], key.endswith(end)) for key in segments}, {("wide", True), ("small", True)})
+                self.assertEqual({(key.split("/")[2], key.endswith(end)) for key in segments},
+                                 {("wide", True), ("small", True)})
                 if kind != "dynamodb-json":     # whose numbers and texts are not those of SQLite
                     self.run_aws("validate", "--level", "full", source, uri, "--state", self.path("v%d" % number))
                     self.assert_equal_to_source(uri, "back%d.db" % number)
@@ -107,7 +115,8 @@ class Copies(TargetCase):
             rows += list(csv.DictReader(io.StringIO(data.decode())))
         self.assertGreater(largest, 2 * PART_BYTES)
         with sqlite3.connect(self.path("shop.db")) as db:
-            self.assertEqual(sorted((int(row["id"]), row["v"]) for row in rows), db.execute("SELECT id, v FROM wide ORDER BY id").fetchall())
+            self.assertEqual(sorted((int(row["id"]), row["v"]) for row in rows),
+                             db.execute("SELECT id, v FROM wide ORDER BY id").fetchall())
         db.close()
         self.assert_no_uploads()
 
@@ -136,11 +145,16 @@ class Refusals(TargetCase):
             db.executescript("DELETE FROM wide WHERE id < 5; UPDATE wide SET v = 'x' WHERE id = 7")
         db.close()
         before = {key: self.body(key) for key in self.keys()}
-        cases = [(("migrate", "--existing", "truncate", "--confirm", source, uri), 5, "CSV files in a bucket can't delete them", "name an empty target"),
-                 (("migrate", "--follow", source, new), 2, "can't be applied to CSV files in a bucket", "migrate without --follow"),
-                 (("migrate", "--since", "id", source, new), 2, "files in a bucket are found by no key", "only `existing: refuse` works here"),
-                 (("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", source, uri), 5, "takes no records out", "into an empty target")]
-        cases += [(("migrate", "--existing", policy, source, uri), 2, "files in a bucket are found by no key", "only `existing: refuse` works here")
+        cases = [(("migrate", "--existing", "truncate", "--confirm", source, uri), 5,
+                  "CSV files in a bucket can't delete them", "name an empty target"),
+                 (("migrate", "--follow", source, new), 2, "can't be applied to CSV files in a bucket",
+                  "migrate without --follow"),
+                 (("migrate", "--since", "id", source, new), 2, "files in a bucket are found by no key",
+                  "only `existing: refuse` works here"),
+                 (("validate", "--level", "full", "--repair", "--delete-extra", "--confirm", source, uri), 5,
+                  "takes no records out", "into an empty target")]
+        cases += [(("migrate", "--existing", policy, source, uri), 2, "files in a bucket are found by no key",
+                   "only `existing: refuse` works here")
                   for policy in ("append", "upsert", "replace", "skip")]
         for number, (arguments, code, why, instead) in enumerate(cases):
             with self.subTest(arguments=arguments[:3]):
@@ -154,12 +168,16 @@ class Refusals(TargetCase):
 
 class Deaths(TargetCase):
     """A process that was killed leaves uploads, objects without marks and a lease; the next one puts that in order."""
-    POINTS = ("s3.before_object", "files.after_rename", "files.before_rename", "files.after_part", "files.before_table", "files.after_table",
-              "engine.after_commit", "ledger.after_claim", "files.before_forget", "ledger.before_closing", "ledger.after_closing")
+    POINTS = ("s3.before_object", "files.after_rename", "files.before_rename", "files.after_part", "files.before_table",
+              "files.after_table",
+              "engine.after_commit", "ledger.after_claim", "files.before_forget", "ledger.before_closing",
+              "ledger.after_closing")
 
     def test_kill_and_resume(self):
         source = self.source(rows=3000, width=8000)
-        _, reached = support.count_failpoints("migrate", "--quiet", source, self.uri(prefix="counted", more="&file_bytes=10MiB"), "--chunk-rows", "1500",
+        _, reached = support.count_failpoints("migrate", "--quiet", source,
+                                              self.uri(prefix="counted", more="&file_bytes=10MiB"), "--chunk-rows",
+                                              "1500",
                                               cwd=self.folder, env=self.environment)
         points = [point for point in self.POINTS if reached[point]]
         self.assertIn("s3.before_object", points)
@@ -167,8 +185,10 @@ class Deaths(TargetCase):
         for point in support.drawn(points, 4, by="s3"):
             with self.subTest(point=point):
                 prefix, state = "out-" + point, ("--state", self.path("state-" + point))
-                arguments = ("migrate", "--quiet", source, self.uri(prefix=prefix, more="&file_bytes=10MiB"), "--chunk-rows", "1500") + state
-                dead = support.kill_at(point, numbers.randint(1, reached[point]), *arguments, cwd=self.folder, env=self.environment)
+                arguments = ("migrate", "--quiet", source, self.uri(prefix=prefix, more="&file_bytes=10MiB"),
+                             "--chunk-rows", "1500") + state
+                dead = support.kill_at(point, numbers.randint(1, reached[point]), *arguments, cwd=self.folder,
+                                       env=self.environment)
                 self.assertEqual(dead.code, -9)
                 self.client.put_object(Bucket=self.bucket, Key=prefix + "/wide/of-others.txt", Body=b"mine")
                 self.run_aws("resume", "--quiet", *state)
@@ -179,7 +199,8 @@ class Deaths(TargetCase):
     def test_uploads_of_others_stay(self):
         source = self.source(rows=3000, width=8000, script="")
         self.client.create_multipart_upload(Bucket=self.bucket, Key="out/wide/mine.csv")
-        support.kill_at("s3.before_object", 1, "migrate", source, self.uri(more="&file_bytes=10MiB"), "--chunk-rows", "3000", cwd=self.folder, env=self.environment)
+        support.kill_at("s3.before_object", 1, "migrate", source, self.uri(more="&file_bytes=10MiB"), "--chunk-rows",
+                        "3000", cwd=self.folder, env=self.environment)
         uploads = self.client.list_multipart_uploads(Bucket=self.bucket)["Uploads"]
         self.assertGreater(len(uploads), 1)
         self.run_aws("resume", "--quiet")
@@ -188,7 +209,8 @@ class Deaths(TargetCase):
 
     def test_an_object_that_somebody_changed(self):
         source = self.source()
-        support.kill_at("engine.after_commit", 2, "migrate", source, self.uri(), "--chunk-rows", "200", "--jobs", "1", cwd=self.folder, env=self.environment)
+        support.kill_at("engine.after_commit", 2, "migrate", source, self.uri(), "--chunk-rows", "200", "--jobs", "1",
+                        cwd=self.folder, env=self.environment)
         key = next(key for key in self.keys("out/") if "/_transhume/" not in key)
         self.client.put_object(Bucket=self.bucket, Key=key, Body=self.body(key).swapcase())
         self.assertIn("somebody wrote another object", self.run_aws("resume", code=5).err)
@@ -196,13 +218,16 @@ class Deaths(TargetCase):
     def test_rollback_takes_its_own_alone(self):
         source = self.source()
         self.client.put_object(Bucket=self.bucket, Key="out/notes.txt", Body=b"mine")
-        support.kill_at("engine.after_commit", 3, "migrate", source, self.uri(), "--chunk-rows", "200", cwd=self.folder, env=self.environment)
+        support.kill_at("engine.after_commit", 3, "migrate", source, self.uri(), "--chunk-rows", "200", cwd=self.folder,
+                        env=self.environment)
         self.client.put_object(Bucket=self.bucket, Key="out/wide/of-others.txt", Body=b"mine")
         run = json.loads(self.run_aws("status", "--json").out)["run"]
-        dead = support.kill_at("files.undo_removed", 1, "rollback", "--run", run, "--confirm", cwd=self.folder, env=self.environment)
+        dead = support.kill_at("files.undo_removed", 1, "rollback", "--run", run, "--confirm", cwd=self.folder,
+                               env=self.environment)
         self.assertEqual(dead.code, -9)
         self.run_aws("rollback", "--run", run, "--confirm")
-        self.assertEqual([key for key in self.keys("out/") if not key.endswith("wide.json")], ["out/notes.txt", "out/wide/of-others.txt"])
+        self.assertEqual([key for key in self.keys("out/") if not key.endswith("wide.json")],
+                         ["out/notes.txt", "out/wide/of-others.txt"])
 
 
 class Leases(TargetCase):
@@ -215,7 +240,9 @@ class Leases(TargetCase):
         return self.uri(endpoint=endpoint, more="&lease=%d" % self.LEASE_S)
 
     def test_renewed_and_killed_and_resumed(self):
-        """Each object takes its time: both attempts outlast their lease, and a second program is refused all the while."""
+        """
+        Each object takes its time: both attempts outlast their lease, and a second program is refused all the while.
+        """
         source, copy = self.source(rows=2400), ("--chunk-rows", "50")
         with fault_proxy.FaultProxy(self.server.endpoint, seed=support.SEED) as proxy:
             proxy.add("slow", "PutObject", before=0.13 * self.SLOWER)
@@ -238,7 +265,8 @@ class Leases(TargetCase):
     def test_taken_over_while_it_sleeps(self):
         """It wakes with an upload under way, and neither ends that nor writes anything else."""
         source, copy = self.source(rows=3000, width=8000, script=""), ("--chunk-rows", "1500")
-        first = self.stopped_at("s3.before_object:stop:1", "migrate", source, self.leased(), "--state", self.path("first"), *self.common, *copy, env=self.environment)
+        first = self.stopped_at("s3.before_object:stop:1", "migrate", source, self.leased(), "--state",
+                                self.path("first"), *self.common, *copy, env=self.environment)
         self.run_aws("resume", source, self.leased(), "--take-over", "--state", self.path("second"), *self.common)
         first.send_signal(signal.SIGCONT)
         ended = support.finish(first)
@@ -249,7 +277,9 @@ class Leases(TargetCase):
 
 
 class EqualKeys(TargetCase):
-    """A key that the source does not keep unique: the first record stays, the others are rejects, whatever is killed."""
+    """
+    A key that the source does not keep unique: the first record stays, the others are rejects, whatever is killed.
+    """
     PLAN = 'transhume: 1\nsource: %s\ntarget: "%s"\ntables:\n  t: { key: [id], from: t, fields: { "*": copy } }\n'
 
     def test_settled_and_killed(self):
@@ -266,10 +296,12 @@ class EqualKeys(TargetCase):
                 if point is None:
                     self.run_aws(*arguments, code=1)
                 else:
-                    dead = support.kill_at(point, 2 if point == "files.after_rewrite" else 1, *arguments, cwd=self.folder, env=self.environment)
+                    dead = support.kill_at(point, 2 if point == "files.after_rewrite" else 1, *arguments,
+                                           cwd=self.folder, env=self.environment)
                     self.assertEqual(dead.code, -9)
                     self.run_aws("resume", "--quiet", *state, code=1)
-                found = [json.loads(line) for key in self.keys("eq%d/t/" % number) for line in self.body(key).splitlines()]
+                found = [json.loads(line) for key in self.keys("eq%d/t/" % number)
+                         for line in self.body(key).splitlines()]
                 self.assertEqual(sorted((row["id"], int(row["v"])) for row in found), [(at, at) for at in range(900)])
                 run = json.loads(self.run_aws("status", "--json", *state).out)["run"]
                 self.run_aws("rollback", "--run", run, "--confirm", *state)
@@ -296,18 +328,23 @@ class Faults(TargetCase):
 
     def test_what_does_not(self):
         source = self.source(rows=10)
-        for rule, code, words in ((("refuse", "PutObject", {"status": 403, "code": "AccessDenied"}), 2, ("AccessDenied", "s3:PutObject", "s3:AbortMultipartUpload")),
-                                  (("refuse", "ListObjectsV2", {"status": 400, "code": "AuthorizationHeaderMalformed",
-                                                                "message": "expecting 'eu-west-1'</Message><Region>eu-west-1</Region><Message>"}), 2, ("?region=eu-west-1",)),
-                                  (("refuse", "ListObjectsV2", {"status": 301, "code": "PermanentRedirect"}), 2, ("another region",)),
-                                  (("refuse", "ListObjectsV2", {"status": 403, "code": "InvalidAccessKeyId"}), 2, ("InvalidAccessKeyId", "docs/aws.md"))):
+        malformed = {"status": 400, "code": "AuthorizationHeaderMalformed",
+                     "message": "expecting 'eu-west-1'</Message><Region>eu-west-1</Region><Message>"}
+        denied = ("AccessDenied", "s3:PutObject", "s3:AbortMultipartUpload")
+        elsewhere = {"status": 301, "code": "PermanentRedirect"}
+        unknown = {"status": 403, "code": "InvalidAccessKeyId"}
+        for rule, code, words in ((("refuse", "PutObject", {"status": 403, "code": "AccessDenied"}), 2, denied),
+                                  (("refuse", "ListObjectsV2", malformed), 2, ("?region=eu-west-1",)),
+                                  (("refuse", "ListObjectsV2", elsewhere), 2, ("another region",)),
+                                  (("refuse", "ListObjectsV2", unknown), 2, ("InvalidAccessKeyId", "docs/aws.md"))):
             with self.subTest(words=words), fault_proxy.FaultProxy(self.server.endpoint, seed=support.SEED) as proxy:
                 fault, operation, options = rule
                 proxy.add(fault, operation, **options)
                 said = self.run_aws("migrate", source, self.uri(endpoint=proxy.endpoint), code=code).err
                 for word in words:
                     self.assertIn(word, said)
-        said = self.run_aws("migrate", source, "csv:s3://no-such-bucket-here/x?endpoint=" + self.server.endpoint, code=2).err
+        said = self.run_aws("migrate", source, "csv:s3://no-such-bucket-here/x?endpoint=" + self.server.endpoint,
+                            code=2).err
         self.assertIn("NoSuchBucket", said)
 
     def test_what_comes_while_it_writes(self):
@@ -315,14 +352,18 @@ class Faults(TargetCase):
         source = self.source(rows=400, script="")
         writes = ("PutObject",)
         all_of_them = writes + ("GetObject", "ListObjectsV2", "DeleteObject")
-        cases = [(writes, 503, "SlowDown", "target-throttled"), (writes, 403, "AccessDenied", "permission"), (all_of_them, 400, "ExpiredToken", "credentials"),
-                 (writes, 403, "SignatureDoesNotMatch", "credentials"), (writes, 403, "RequestTimeTooSkewed", "clock-skew"),
+        cases = [(writes, 503, "SlowDown", "target-throttled"), (writes, 403, "AccessDenied", "permission"),
+                 (all_of_them, 400, "ExpiredToken", "credentials"),
+                 (writes, 403, "SignatureDoesNotMatch", "credentials"),
+                 (writes, 403, "RequestTimeTooSkewed", "clock-skew"),
                  (all_of_them, 404, "NoSuchBucket", "target-write")]
         for number, (operations, status, code, word) in enumerate(cases):
             with self.subTest(code=code), fault_proxy.FaultProxy(self.server.endpoint, seed=support.SEED) as proxy:
-                uri, state = self.uri(prefix="out%d" % number, endpoint=proxy.endpoint), ("--state", self.path("state%d" % number))
+                uri, state = self.uri(prefix="out%d" % number, endpoint=proxy.endpoint), ("--state",
+                    self.path("state%d" % number))
                 proxy.add("error", operations, first=25 if operations is writes else 70, status=status, code=code)
-                said = self.run_aws("migrate", "--quiet", source, uri, "--chunk-rows", "20", "--timeout", "500ms", *state, code=3)
+                said = self.run_aws("migrate", "--quiet", source, uri, "--chunk-rows", "20", "--timeout", "500ms",
+                                    *state, code=3)
                 errors = [line for line in said.err.splitlines() if line.startswith("error:")]
                 self.assertEqual(len(errors), 1, said.err)
                 self.assertIn(code, errors[0])
@@ -338,11 +379,13 @@ class Faults(TargetCase):
         for first in support.drawn(range(1, 60), 4, by="rights"):
             with self.subTest(first=first), fault_proxy.FaultProxy(self.server.endpoint, seed=support.SEED) as proxy:
                 prefix, state = "out%d" % first, ("--state", self.path("state%d" % first))
-                arguments = (source, self.uri(prefix=prefix, endpoint=proxy.endpoint), "--chunk-rows", "20", "--timeout", "1s", *state)
+                arguments = (source, self.uri(prefix=prefix, endpoint=proxy.endpoint), "--chunk-rows", "20",
+                             "--timeout", "1s", *state)
                 proxy.add("refuse", first=first, code="ExpiredToken")
                 said = support.transhume("migrate", "--quiet", *arguments, cwd=self.folder, env=self.environment)
                 self.assertIn(said.code, (2, 3) if proxy.hits["refuse"] else (0,), said.err)
-                self.assertEqual(len([line for line in said.err.splitlines() if line.startswith("error:")]), said.code != 0, said.err)
+                self.assertEqual(len([line for line in said.err.splitlines() if line.startswith("error:")]),
+                                 said.code != 0, said.err)
                 proxy.clear()
                 if said.code == 0:
                     break
@@ -369,11 +412,13 @@ class WithoutConditions(TargetCase):
         source = self.source()
         with fault_proxy.FaultProxy(self.server.endpoint, seed=support.SEED) as proxy:
             proxy.add("unconditional")
-            said = self.run_aws("migrate", source, self.uri(endpoint=proxy.endpoint), "--state", self.path("refused"), code=2).err
+            said = self.run_aws("migrate", source, self.uri(endpoint=proxy.endpoint), "--state", self.path("refused"),
+                                code=2).err
             self.assertIn("ignores conditions", said)
             self.assertIn("--ledger", said)
             uri, ledger = self.uri(endpoint=proxy.endpoint), ("--ledger", "sqlite:" + self.path("ledger.db"))
-            support.kill_at("engine.after_commit", 2, "migrate", source, uri, "--chunk-rows", "200", *ledger, cwd=self.folder, env=self.environment)
+            support.kill_at("engine.after_commit", 2, "migrate", source, uri, "--chunk-rows", "200", *ledger,
+                            cwd=self.folder, env=self.environment)
             self.run_aws("resume", "--quiet")
             self.run_aws("finish", "--confirm")
         self.assert_equal_to_source(self.uri())
@@ -395,9 +440,11 @@ class Signatures(TargetCase):
     def test_odd_names(self):
         """Keys as they are in signatures and addresses."""
         names = ("a b", "a+b", "\u00fc%&='(1)", "~tilde")
-        script = "".join('CREATE TABLE "%s" (id INTEGER PRIMARY KEY); INSERT INTO "%s" VALUES (1);' % (name, name) for name in names)
+        script = "".join('CREATE TABLE "%s" (id INTEGER PRIMARY KEY); INSERT INTO "%s" VALUES (1);' % (name, name)
+                         for name in names)
         self.run_aws("migrate", "--quiet", self.source(rows=1, script=script), self.uri(prefix="o u+t/\u00e4&="))
-        self.run_aws("migrate", "--quiet", self.uri(prefix="o u+t/\u00e4&="), "sqlite:" + self.path("b.db"), "--state", self.path("b"))
+        self.run_aws("migrate", "--quiet", self.uri(prefix="o u+t/\u00e4&="), "sqlite:" + self.path("b.db"), "--state",
+                     self.path("b"))
         with sqlite3.connect(self.path("b.db")) as db:
             for name in names:
                 self.assertEqual(db.execute('SELECT * FROM "%s"' % name).fetchall(), [(1,)])

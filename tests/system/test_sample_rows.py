@@ -28,14 +28,18 @@ CREATE TABLE lonely(id INTEGER PRIMARY KEY, v TEXT);
 def fill(database, seed=7):
     draw = random.Random(seed)
     database.executescript("PRAGMA foreign_keys = OFF;" + SCHEMA)
-    database.executemany("INSERT INTO region VALUES(?, ?, ?)", [("r%d" % n, "x", draw.randrange(400)) for n in range(12)])
-    database.executemany("INSERT INTO customer VALUES(?, ?, ?)", [(n, "r%d" % draw.randrange(12), "c%d@x" % n) for n in range(400)])
-    database.executemany("INSERT INTO employee VALUES(?, ?)", [(n, None if n == 0 else draw.randrange(n)) for n in range(150)])
+    database.executemany("INSERT INTO region VALUES(?, ?, ?)",
+                         [("r%d" % n, "x", draw.randrange(400)) for n in range(12)])
+    database.executemany("INSERT INTO customer VALUES(?, ?, ?)",
+                         [(n, "r%d" % draw.randrange(12), "c%d@x" % n) for n in range(400)])
+    database.executemany("INSERT INTO employee VALUES(?, ?)", [(n, None if n == 0 else draw.randrange(n))
+                                                               for n in range(150)])
     orders = [(2000 + n % 7, n, draw.randrange(400), None if n % 5 == 0 else draw.randrange(150)) for n in range(2000)]
     database.executemany("INSERT INTO orders VALUES(?, ?, ?, ?)", orders)
     database.executemany("INSERT INTO line VALUES(?, ?, ?, ?)",
                          [(o[0], o[1], p, "n") for o in orders for p in range(draw.randrange(4))])
-    database.executemany("INSERT INTO letter VALUES(?, ?)", [("c%d@x" % draw.randrange(400), "t%d" % n) for n in range(300)])
+    database.executemany("INSERT INTO letter VALUES(?, ?)", [("c%d@x" % draw.randrange(400), "t%d" % n)
+                                                             for n in range(300)])
     database.executemany("INSERT INTO lonely VALUES(?, ?)", [(n, "v") for n in range(500)])
     database.commit()
 
@@ -51,10 +55,12 @@ class Sample(support.TestCase):
     def rows(self, name):
         with contextlib.closing(sqlite3.connect(self.path(name))) as database:
             self.assertEqual(database.execute("PRAGMA foreign_key_check").fetchall(), [])
-            return {table: sorted(database.execute("SELECT * FROM %s" % table).fetchall(), key=repr) for table in self.TABLES}
+            return {table: sorted(database.execute("SELECT * FROM %s" % table).fetchall(), key=repr)
+                    for table in self.TABLES}
 
     def migrate(self, target, *more, **options):
-        return self.run_program("migrate", "shop.db", target, "--sample-rows", "20", "--state", target + ".state", *more, **options)
+        return self.run_program("migrate", "shop.db", target, "--sample-rows", "20", "--state", target + ".state",
+                                *more, **options)
 
     def test_every_key_finds_its_partner(self):
         self.migrate("a.db")
@@ -80,7 +86,8 @@ class Sample(support.TestCase):
             self.assertEqual(by_name[table]["records"], len(rows[table]), table)
         self.assertEqual(by_name["line"]["partners"], 0)
         self.assertEqual(by_name["orders"]["chosen"], 20)
-        self.assertIn("orders: 20 of 2000 rows", self.run_program("check", "shop.db", "new.db", "--sample-rows", "20").out)
+        self.assertIn("orders: 20 of 2000 rows", self.run_program("check", "shop.db", "new.db", "--sample-rows",
+                                                                  "20").out)
 
     def test_the_seed_chooses(self):
         self.migrate("a.db")
@@ -98,12 +105,14 @@ class Sample(support.TestCase):
         for place in (1, 3, 5):
             with self.subTest(place):
                 target = "k%d.db" % place
-                killed = support.kill_at("engine.after_commit", place, "migrate", "shop.db", target, "--sample-rows", "20", "--state", target + ".state",
+                killed = support.kill_at("engine.after_commit", place, "migrate", "shop.db", target, "--sample-rows",
+                                         "20", "--state", target + ".state",
                                          "--chunk-rows", "100", cwd=self.folder)
                 self.assert_code(killed, -9)
                 self.run_program("resume", "--state", target + ".state")
                 self.assertEqual(self.rows(target), self.rows("a.db"))
-        killed = support.kill_at("engine.subset_batch", 2, "migrate", "shop.db", "k.db", "--sample-rows", "20", "--state", "k", cwd=self.folder)
+        killed = support.kill_at("engine.subset_batch", 2, "migrate", "shop.db", "k.db", "--sample-rows", "20",
+                                 "--state", "k", cwd=self.folder)
         self.assert_code(killed, -9)
         self.run_program("resume", "--state", "k")
         self.assertEqual(self.rows("k.db"), self.rows("a.db"))
@@ -149,7 +158,8 @@ tables:
         self.assertEqual(len(found), 25)
         with contextlib.closing(sqlite3.connect(self.path("shop.db"))) as database:
             for key, positions in found.items():
-                there = database.execute("SELECT position FROM line WHERE year = ? AND number = ? ORDER BY position", key).fetchall()
+                there = database.execute("SELECT position FROM line WHERE year = ? AND number = ? ORDER BY position",
+                                         key).fetchall()
                 self.assertEqual([row[0] for row in there], positions)
 
     def test_it_does_not_follow(self):
@@ -173,7 +183,8 @@ class Servers:
             self.assertGreaterEqual(database.execute("SELECT count(*) FROM customer").fetchone()[0], 40)
         self.run_program("validate", "--state", "two")
 
-    schema = "CREATE TABLE customer(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE orders(id INTEGER PRIMARY KEY, customer INTEGER REFERENCES customer(id));"
+    schema = ("CREATE TABLE customer(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE orders(id INTEGER PRIMARY KEY, "
+              "customer INTEGER REFERENCES customer(id));")
 
 
 class Postgres(Servers, support.TestCase):

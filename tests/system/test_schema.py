@@ -12,7 +12,8 @@ import postgres
 import sql_case
 import support
 
-USERS = "CREATE TABLE users (id INTEGER PRIMARY KEY, name VARCHAR(40));\nINSERT INTO users VALUES (1, 'a;b'), (2, 'c');\n"
+USERS = ("CREATE TABLE users (id INTEGER PRIMARY KEY, name VARCHAR(40));\nINSERT INTO users VALUES (1, 'a;b'), "
+         "(2, 'c');\n")
 EMAIL = """-- migrate:up
 ALTER TABLE users ADD COLUMN email VARCHAR(40);
 UPDATE users SET email = 'x@example.org';
@@ -48,7 +49,8 @@ class SchemaCase:
         return self.schema("down", *arguments, self.uri, "--confirm", code=code)
 
     def status(self, *arguments, code=0):
-        found = json.loads((support.transhume("schema", "status", self.uri, "--json", *arguments, cwd=self.folder) if code is None
+        found = json.loads((support.transhume("schema", "status", self.uri, "--json", *arguments, cwd=self.folder)
+                            if code is None
                             else self.schema("status", self.uri, "--json", *arguments, code=code)).out)
         return {row["version"] or row["name"]: row["state"] for row in found["migrations"]}
 
@@ -74,7 +76,8 @@ class SchemaCase:
         self.assertEqual(self.status(), {"001": "pending", "002": "pending"})
         self.schema("status", self.uri, "--exit-code", code=1)
         self.assertIn("2 migrations applied", self.up().out)
-        self.assertEqual(self.ask("SELECT name, email FROM users ORDER BY id"), [["a;b", "x@example.org"], ["c", "x@example.org"]])
+        self.assertEqual(self.ask("SELECT name, email FROM users ORDER BY id"),
+                         [["a;b", "x@example.org"], ["c", "x@example.org"]])
         self.assertEqual(self.up().out, "nothing to do\n")
         self.assertEqual(self.status("--exit-code"), {"001": "applied", "002": "applied"})
         self.schema("down", self.uri, code=2)
@@ -84,7 +87,8 @@ class SchemaCase:
         self.assertEqual([(act["action"], act["version"], act["statements"]) for act in done], [("up", "002", 2)])
         self.down("2")
         self.assertEqual(self.tables(), set())
-        self.assertEqual(self.acts(), [("up", "done", "001"), ("up", "done", "002"), ("down", "done", "002"), ("up", "done", "002"),
+        self.assertEqual(self.acts(), [("up", "done", "001"), ("up", "done", "002"), ("down", "done", "002"),
+                                       ("up", "done", "002"),
                                        ("down", "done", "002"), ("down", "done", "001")])
 
     def test_so_many_and_up_to_a_version(self):
@@ -120,12 +124,16 @@ class SchemaCase:
 
     def test_a_failure_names_the_place_and_what_stands(self):
         self.first_files()
-        bad = self.migration("003_bad.sql", "CREATE TABLE a (x INT);\n\nINSERT INTO a VALUES (1);\n   INSERT INTO nowhere VALUES (1);\nCREATE TABLE b (x INT);\n")
+        bad = self.migration("003_bad.sql",
+                             "CREATE TABLE a (x INT);\n\nINSERT INTO a VALUES (1);\n   INSERT INTO nowhere VALUES "
+                             "(1);\nCREATE TABLE b (x INT);\n")
         failed = self.up(code=3)
-        self.assertRegex(failed.err, r"error: migrations/003_bad\.sql:4:\d+: .*nowhere.*, in: INSERT INTO nowhere VALUES \(1\)")
+        self.assertRegex(failed.err,
+                         r"error: migrations/003_bad\.sql:4:\d+: .*nowhere.*, in: INSERT INTO nowhere VALUES \(1\)")
         self.assertIn("`transhume schema up ", failed.err)
         self.assertEqual(self.tables(), {"users"} if self.TAKES_BACK else {"users", "a"})
-        self.assertEqual(self.status(code=0 if self.TAKES_BACK else 1)["003"], "pending" if self.TAKES_BACK else "unfinished")
+        self.assertEqual(self.status(code=0 if self.TAKES_BACK else 1)["003"],
+                         "pending" if self.TAKES_BACK else "unfinished")
         with open(bad, encoding="utf-8") as file:
             text = file.read()
         self.migration("003_bad.sql", text.replace("nowhere", "a"))
@@ -180,7 +188,8 @@ class SchemaCase:
 
     def test_baselines(self):
         self.first_files()
-        self.migration("002_all.baseline.sql", "CREATE TABLE users (id INTEGER PRIMARY KEY, name VARCHAR(40), email VARCHAR(40));")
+        self.migration("002_all.baseline.sql",
+                       "CREATE TABLE users (id INTEGER PRIMARY KEY, name VARCHAR(40), email VARCHAR(40));")
         self.migration("003_c.sql", "CREATE TABLE c (x INT);")
         self.up()
         self.assertEqual(self.acts(), [("baseline", "done", "002"), ("up", "done", "003")])
@@ -197,20 +206,28 @@ class SchemaCase:
         self.up()
         self.migration("002_a.sql", "-- transhume:before rows users > 2\nCREATE TABLE a (x INT);")
         failed = self.up(code=5)
-        self.assertRegex(failed.err, r"002_a\.sql:1: 2 rows are in users; expected: more than 2 \[rows users > 2\] \[check-failed\]")
+        self.assertRegex(failed.err,
+                         r"002_a\.sql:1: 2 rows are in users; expected: more than 2 \[rows users > 2\] "
+                         r"\[check-failed\]")
         self.assertEqual(self.tables(), {"users"})
         self.migration("002_a.sql", "-- transhume:before null users.id\n-- transhume:before duplicate users.name\n"
-                               "-- transhume:after rows users unchanged\n-- transhume:after query SELECT max(id) FROM users => 2\n"
+                               "-- transhume:after rows users unchanged\n-- transhume:after query SELECT max(id) FROM "
+                               "users => 2\n"
                                "-- transhume:after sum users.id = 3.0\nCREATE TABLE a (x INT);")
         self.up()
-        self.migration("003_b.sql", "-- transhume:after rows users unchanged\nCREATE TABLE b (x INT);\nDELETE FROM users WHERE id = 1;")
+        self.migration("003_b.sql",
+                       "-- transhume:after rows users unchanged\nCREATE TABLE b (x INT);\nDELETE FROM users "
+                       "WHERE id = 1;")
         failed = self.up(code=5)
         self.assertIn("1 rows are in users; expected: unchanged: 2", failed.err)
         if self.TAKES_BACK:
             self.assertEqual(self.tables(), {"users", "a"})
             self.assertEqual(self.ask("SELECT count(*) FROM users"), [["2"]])
-        self.migration("003_b.sql", "-- transhume:transaction none\n-- transhume:after rows users unchanged\n-- migrate:up\nCREATE TABLE b (x INT);\n"
-                                    "DELETE FROM users WHERE id = 2;\n-- migrate:down\nDROP TABLE b;\nINSERT INTO users VALUES (2, 'c');\n")
+        self.migration("003_b.sql",
+                       "-- transhume:transaction none\n-- transhume:after rows users unchanged\n-- migrate:up\nCREATE "
+                       "TABLE b (x INT);\n"
+                                    "DELETE FROM users WHERE id = 2;\n-- migrate:down\nDROP TABLE b;\nINSERT INTO "
+                                    "users VALUES (2, 'c');\n")
         if not self.TAKES_BACK:
             self.schema("repair", "003", self.uri, "--mark-reverted")
             self.ask("DROP TABLE b")
@@ -248,8 +265,10 @@ class SchemaCase:
 
     def test_rows_are_kept_and_put_back(self):
         self.first_files()
-        self.migration("003_names.sql", "-- transhume:before-image users WHERE id < 3\n-- transhume:before-image pairs\n-- migrate:up\n"
-                                        "UPDATE users SET name = 'gone', email = NULL WHERE id = 1;\nDELETE FROM users WHERE id = 2;\n"
+        self.migration("003_names.sql",
+                       "-- transhume:before-image users WHERE id < 3\n-- transhume:before-image pairs\n-- migrate:up\n"
+                                        "UPDATE users SET name = 'gone', email = NULL WHERE id = 1;\nDELETE FROM users "
+                                        "WHERE id = 2;\n"
                                         "DELETE FROM pairs;\n-- migrate:down\nALTER TABLE users ADD COLUMN more INT;\n")
         self.ask("CREATE TABLE pairs (a INT, b VARCHAR(9), c INT, PRIMARY KEY (a, b))")
         self.ask("INSERT INTO pairs VALUES (1, 'x', 1), (1, 'y', NULL)")
@@ -279,11 +298,16 @@ class SchemaCase:
         self.first_files()
         self.up()
         before = self.rows()
-        self.migration("003_a.sql", "-- transhume:before-image users\n-- transhume:transaction none\n-- transhume:after rows users unchanged\n"
-                                    "-- migrate:up\nCREATE TABLE a (x INT);\nDELETE FROM users WHERE id = 1;\n-- migrate:down\nDROP TABLE a;\n")
+        self.migration("003_a.sql",
+                       "-- transhume:before-image users\n-- transhume:transaction none\n-- transhume:after rows users "
+                       "unchanged\n"
+                                    "-- migrate:up\nCREATE TABLE a (x INT);\nDELETE FROM users WHERE id = 1;\n-- "
+                                    "migrate:down\nDROP TABLE a;\n")
         self.assertIn("It was taken back by migrations/003_a.sql", self.up(code=5).err)
         self.assertEqual((self.rows(), self.kept(), self.tables()), (before, [], {"users"}))
-        self.migration("003_a.sql", "-- transhume:before-image users\n-- transhume:transaction none\n-- transhume:after rows users unchanged\n"
+        self.migration("003_a.sql",
+                       "-- transhume:before-image users\n-- transhume:transaction none\n-- transhume:after rows users "
+                       "unchanged\n"
                                     "CREATE TABLE a (x INT);\nDELETE FROM users WHERE id = 1;\n")
         self.assertIn("The rows that it kept are put back", self.up(code=5).err)
         self.assertEqual((self.rows(), self.kept()), (before, []))
@@ -291,7 +315,9 @@ class SchemaCase:
     def test_rows_of_keys_alone(self):
         self.ask("CREATE TABLE k (a INT, b INT, PRIMARY KEY (a, b))")
         self.ask("INSERT INTO k VALUES (1, 1), (2, 2)")
-        self.migration("001_a.sql", "-- transhume:before-image k\n-- migrate:up\nDELETE FROM k WHERE a = 2;\n-- migrate:down\nSELECT 1;\n")
+        self.migration("001_a.sql",
+                       "-- transhume:before-image k\n-- migrate:up\nDELETE FROM k WHERE a = 2;\n-- "
+                       "migrate:down\nSELECT 1;\n")
         self.up()
         self.down()
         self.assertEqual(self.ask("SELECT a, b FROM k ORDER BY a"), [["1", "1"], ["2", "2"]])
@@ -307,11 +333,14 @@ class SchemaCase:
         self.assertEqual(len(self.rows()), 2)
 
     def test_rows_are_kept_through_kills(self):
-        for point in ("evolve.after_image", "evolve.before_commit", "evolve.after_statement", "evolve.after_begin_row", "evolve.before_end_row"):
+        for point in ("evolve.after_image", "evolve.before_commit", "evolve.after_statement", "evolve.after_begin_row",
+                      "evolve.before_end_row"):
             with self.subTest(point):
                 self.uri = self.new_target()
                 self.first_files()
-                self.migration("003_a.sql", "-- transhume:before-image users\n-- migrate:up\nUPDATE users SET name = 'u';\nCREATE TABLE a (x INT);\n"
+                self.migration("003_a.sql",
+                               "-- transhume:before-image users\n-- migrate:up\nUPDATE users SET name = 'u';\nCREATE "
+                               "TABLE a (x INT);\n"
                                             "DELETE FROM users WHERE id = 2;\n-- migrate:down\nDROP TABLE a;\n")
                 self.up("2")
                 before = self.rows()
@@ -340,7 +369,8 @@ class SchemaCase:
         self.assertEqual(self.schema("drift", self.uri).out.count("since"), 0)
         self.ask("CREATE TABLE strange (a INT)")
         self.assertIs(since(), True)
-        self.assertIn("the schema is not as the last migration left it", self.schema("status", self.uri, "--exit-code", code=1).out)
+        self.assertIn("the schema is not as the last migration left it",
+                      self.schema("status", self.uri, "--exit-code", code=1).out)
         self.assertIn("it was changed since the last migration was applied", self.schema("drift", self.uri, code=1).out)
         self.ask("DROP TABLE strange")
         self.assertIs(since(), False)
@@ -371,16 +401,22 @@ class SchemaCase:
 
 class OnSqlite(sql_case.SqliteTarget, SchemaCase, support.TestCase):
     def tables(self):
-        return {name for name, in self.ask("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_transhume%' ESCAPE '\\'")}
+        return {name
+                for name, in self.ask("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE "
+                                      "'\\_transhume%' ESCAPE '\\'")}
 
     def all_tables(self):
         return {name for name, in self.ask("SELECT name FROM sqlite_schema")}
 
     def test_a_table_made_anew(self):
-        self.migration("001_a.sql", "CREATE TABLE p (id INTEGER PRIMARY KEY, v);\nCREATE TABLE c (p REFERENCES p (id) ON DELETE CASCADE);\n"
+        self.migration("001_a.sql",
+                       "CREATE TABLE p (id INTEGER PRIMARY KEY, v);\nCREATE TABLE c (p REFERENCES p (id) ON DELETE "
+                       "CASCADE);\n"
                                "INSERT INTO p VALUES (1, 'a'), (2, 'b');\nINSERT INTO c VALUES (1), (2);")
-        self.migration("002_b.sql", "PRAGMA foreign_keys = OFF;\nCREATE TABLE n (id INTEGER PRIMARY KEY, v TEXT NOT NULL);\n"
-                               "INSERT INTO n SELECT * FROM p;\nDROP TABLE p;\nALTER TABLE n RENAME TO p;\nPRAGMA foreign_keys = ON;")
+        self.migration("002_b.sql",
+                       "PRAGMA foreign_keys = OFF;\nCREATE TABLE n (id INTEGER PRIMARY KEY, v TEXT NOT NULL);\n"
+                               "INSERT INTO n SELECT * FROM p;\nDROP TABLE p;\nALTER TABLE n RENAME TO p;\nPRAGMA "
+                               "foreign_keys = ON;")
         self.up()
         self.assertEqual(self.ask("SELECT count(*) FROM c"), [["2"]])
         self.migration("003_c.sql", "DELETE FROM p WHERE id = 2;")
@@ -430,22 +466,29 @@ class OnPostgres(sql_case.ServerTarget, SchemaCase, support.TestCase):
     SERVERS = postgres
 
     def tables(self):
-        return {name for name, in self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_transhume%'")}
+        return {name
+                for name, in self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT "
+                                      "LIKE '\\_transhume%'")}
 
     def all_tables(self):
         return {name for name, in self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
 
     def test_what_can_t_be_in_a_transaction(self):
         self.migration("001_users.sql", USERS)
-        self.migration("002_index.sql", "SET application_name = 'it';\nCREATE INDEX CONCURRENTLY users_name ON users (name);\n"
+        self.migration("002_index.sql",
+                       "SET application_name = 'it';\nCREATE INDEX CONCURRENTLY users_name ON users (name);\n"
                                    "ALTER TABLE users ADD COLUMN a int;\nVACUUM users;\n")
         self.up()
         self.assertEqual(self.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_name'::regclass"), [["t"]])
         self.assertEqual(self.ask("SELECT count(*) FROM _transhume_schema_step WHERE state = 'done'"), [["3"]])
 
     def test_what_a_file_does_to_the_session(self):
-        self.migration("001_a.sql", "CREATE SCHEMA other;\nSET search_path = other;\nSET ROLE pg_monitor;\nRESET ROLE;\nCREATE TABLE a (x int);")
-        self.migration("002_b.sql", "CREATE TABLE b (x int);\nCOPY b FROM stdin;\n1\n2\n\\.\nSELECT pg_catalog.set_config('search_path', '', false);")
+        self.migration("001_a.sql",
+                       "CREATE SCHEMA other;\nSET search_path = other;\nSET ROLE pg_monitor;\nRESET ROLE;\nCREATE "
+                       "TABLE a (x int);")
+        self.migration("002_b.sql",
+                       "CREATE TABLE b (x int);\nCOPY b FROM stdin;\n1\n2\n\\.\nSELECT "
+                       "pg_catalog.set_config('search_path', '', false);")
         self.migration("003_c.sql", "CREATE TABLE c (x int);")
         self.up()
         self.assertEqual(self.tables(), {"b", "c"})
@@ -465,7 +508,9 @@ class OnMariadb(sql_case.ServerTarget, SchemaCase, support.TestCase):
 
     def test_routines(self):
         self.migration("001_users.sql", USERS)
-        self.migration("002_p.sql", "DELIMITER //\nCREATE PROCEDURE p()\nBEGIN\n  UPDATE users SET name = 'x';\n  SELECT 1;\nEND//\nDELIMITER ;\n"
+        self.migration("002_p.sql",
+                       "DELIMITER //\nCREATE PROCEDURE p()\nBEGIN\n  UPDATE users SET name = 'x';\n  SELECT "
+                       "1;\nEND//\nDELIMITER ;\n"
                                "/*!50003 CREATE TRIGGER g BEFORE INSERT ON users FOR EACH ROW SET NEW.name = 'y' */;\n")
         self.up()
         self.ask("CALL p(); INSERT INTO users VALUES (3, 'z')")
@@ -481,7 +526,8 @@ class OnDynamodb(dynamodb_case.DynamodbCase):
         calls = [{"operation": "CreateTable", "input": dict(table, TableName=name)} for name in ("one", "two")]
         os.mkdir(self.path("migrations"))
         self.write("migrations/001_tables.up.dynamodb.json", json.dumps(calls, indent=1))
-        self.write("migrations/001_tables.down.dynamodb.json", json.dumps([{"operation": "DeleteTable", "input": {"TableName": name}} for name in ("two", "one")]))
+        self.write("migrations/001_tables.down.dynamodb.json",
+                   json.dumps([{"operation": "DeleteTable", "input": {"TableName": name}} for name in ("two", "one")]))
         killed = self.run_aws("schema", "up", self.uri(), code=-9, TRANSHUME_FAILPOINT="evolve.after_statement:kill:1")
         self.assertEqual(killed.out, "")
         self.assertIn("1 migration applied", self.run_aws("schema", "up", self.uri()).out)

@@ -1,4 +1,7 @@
-"""What indexes, keys and tables have besides columns, and another engine has not: each is named, `--strict` refuses, and the rest of them is made."""
+"""
+What indexes, keys and tables have besides columns, and another engine has not: each is named, `--strict` refuses, and
+the rest of them is made.
+"""
 import contextlib
 import json
 import os
@@ -46,7 +49,8 @@ OF_POSTGRES = (
     "parted: the table parted is carried without what only its own engine has: PARTITION BY RANGE (id)",
     "fast: the table fast is carried without what only its own engine has: UNLOGGED, WITH (fillfactor=50)",
 )
-SET_DEFAULT = "defaulted: the foreign key to parent is carried without what only its own engine has: ON DELETE SET DEFAULT, ON UPDATE SET DEFAULT"
+SET_DEFAULT = ("defaulted: the foreign key to parent is carried without what only its own engine has: ON DELETE SET "
+               "DEFAULT, ON UPDATE SET DEFAULT")
 MYSQL = """
 CREATE TABLE plain (id int PRIMARY KEY, v varchar(20), KEY plain_v (v));
 CREATE TABLE indexed (id int PRIMARY KEY, n int, m int, KEY down (n DESC, m));
@@ -90,7 +94,8 @@ class Details(support.TestCase):
         """All of them and no others, and each is refused."""
         self.maxDiff = None
         report = json.loads(self.run_program("check", "--strict", "--json", source, target, code=5).out)
-        told = [problem for problem in report["problems"] if " is carried without " in problem or "INVISIBLE" in problem or "the history" in problem]
+        told = [problem for problem in report["problems"] if " is carried without " in problem or "INVISIBLE" in problem
+                or "the history" in problem]
         self.assertEqual(sorted(told), sorted(expected))
         self.run_program("migrate", source, target, "--state", "state-%d" % len(os.listdir(self.folder)))
 
@@ -98,11 +103,14 @@ class Details(support.TestCase):
         source, target = self.postgres.uri(self.made(self.postgres, POSTGRES)), self.made(self.mysql)
         self.assert_named(source, "sqlite:" + self.path("copy.db"), OF_POSTGRES)
         with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
-            self.assertEqual([row[5:7] for row in db.execute("PRAGMA foreign_key_list(defaulted)")], [("SET DEFAULT", "SET DEFAULT")])
+            self.assertEqual([row[5:7] for row in db.execute("PRAGMA foreign_key_list(defaulted)")],
+                             [("SET DEFAULT", "SET DEFAULT")])
         self.assert_named(source, self.mysql.uri(target), OF_POSTGRES + (SET_DEFAULT,))
         # the key is there without, which InnoDB does not know
-        keys = "SELECT table_name, delete_rule FROM information_schema.referential_constraints WHERE constraint_schema = database() AND table_name NOT LIKE '\\_transhume%' ORDER BY 1"
-        self.assertEqual([row[0] for row in self.mysql.ask(target, keys)], ["defaulted", "fuller", "late", "partly", "plain", "unproven"])
+        keys = ("SELECT table_name, delete_rule FROM information_schema.referential_constraints WHERE "
+                "constraint_schema = database() AND table_name NOT LIKE '\\_transhume%' ORDER BY 1")
+        self.assertEqual([row[0] for row in self.mysql.ask(target, keys)],
+                         ["defaulted", "fuller", "late", "partly", "plain", "unproven"])
 
     def test_out_of_mysql(self):
         source = self.mysql.uri(self.made(self.mysql, MYSQL))
@@ -118,13 +126,18 @@ class Details(support.TestCase):
         """Nor named: but for what a plan makes anew."""
         for server, script in ((self.postgres, POSTGRES), (self.mysql, MYSQL.replace("WITH SYSTEM VERSIONING", ""))):
             source, target = self.made(server, script), self.made(server)
-            self.run_program("migrate", "--strict", server.uri(source), server.uri(target), "--state", "state-" + server.TITLE)
+            self.run_program("migrate", "--strict", server.uri(source), server.uri(target), "--state",
+                             "state-" + server.TITLE)
         source = support.make_sqlite(self.path("source.db"), SQLITE)
         self.run_program("migrate", "--strict", source, "sqlite:copy.db", "--state", "state-sqlite")
-        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  indexed: { entities: { indexed: { from: indexed, fields: { '*': copy, extra: { const: 1 } } } } }\n" % (
-            self.postgres.uri(self.made(self.postgres, POSTGRES)), self.postgres.uri(self.made(self.postgres))))
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  indexed: { entities: { indexed: { from: indexed, "
+                   "fields: { '*': copy, extra: { const: 1 } } } } }\n" % (
+                       self.postgres.uri(self.made(self.postgres, POSTGRES)),
+                       self.postgres.uri(self.made(self.postgres))))
         notes = json.loads(self.run_program("check", "--json", "--plan", "plan.yaml").out)["notes"]
-        self.assertEqual(sorted(note for note in notes if " is carried without " in note), sorted(note for note in OF_POSTGRES if note.startswith("indexed: ")))
+        self.assertEqual(sorted(note for note in notes if " is carried without " in note),
+                         sorted(note for note in OF_POSTGRES if note.startswith("indexed: ")))
 
 
 if __name__ == "__main__":

@@ -78,11 +78,15 @@ class DiffCase:
 
 class SQLite(DiffCase, support.TestCase):
     PAIRS = [
-        ("a column in place", "CREATE TABLE t (a int);", "CREATE TABLE t (a int, b text DEFAULT 'x');", "ADD COLUMN", "!INSERT INTO"),
-        ("a type by a new table", "CREATE TABLE t (a int PRIMARY KEY, b text); CREATE INDEX i ON t (b); CREATE VIEW v AS SELECT b FROM t;",
-         "CREATE TABLE t (a int PRIMARY KEY, b varchar(9) NOT NULL DEFAULT ''); CREATE INDEX i ON t (b); CREATE VIEW v AS SELECT b FROM t;", "INSERT INTO"),
+        ("a column in place", "CREATE TABLE t (a int);", "CREATE TABLE t (a int, b text DEFAULT 'x');", "ADD COLUMN",
+         "!INSERT INTO"),
+        ("a type by a new table",
+         "CREATE TABLE t (a int PRIMARY KEY, b text); CREATE INDEX i ON t (b); CREATE VIEW v AS SELECT b FROM t;",
+         "CREATE TABLE t (a int PRIMARY KEY, b varchar(9) NOT NULL DEFAULT ''); CREATE INDEX i ON t (b); "
+         "CREATE VIEW v AS SELECT b FROM t;", "INSERT INTO"),
         ("a trigger and a generated column", "CREATE TABLE t (a int, b int);",
-         "CREATE TABLE t (a int, b int, c int AS (a + b)); CREATE TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM t WHERE a = 1; DELETE FROM t WHERE a = 2; END;"),
+         "CREATE TABLE t (a int, b int, c int AS (a + b)); CREATE TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM t "
+         "WHERE a = 1; DELETE FROM t WHERE a = 2; END;"),
         ("a table in another one's place", "CREATE TABLE d (a int); CREATE VIEW q AS SELECT * FROM d;",
          "CREATE TABLE e (a int); CREATE VIEW d AS SELECT * FROM e; CREATE VIEW q AS SELECT * FROM d;"),
         ("names in other quotes", 'CREATE TABLE "t" ("a" int, [b] text);', "create table t(a INT, `b` TEXT)", "!TABLE"),
@@ -105,7 +109,8 @@ class SQLite(DiffCase, support.TestCase):
             INSERT INTO p (id, n) VALUES (5, 'x'), (9, 'y'); DELETE FROM p WHERE id = 9; INSERT INTO c VALUES (1, 5);""")
         wanted = self.write("wanted.sql", "CREATE TABLE p (id INTEGER PRIMARY KEY AUTOINCREMENT, n varchar(9));\n"
                                           "CREATE TABLE c (id int, p int REFERENCES p ON DELETE CASCADE);")
-        self.apply(place, "PRAGMA foreign_keys = ON;\n" + self.diff(place, wanted).out + "INSERT INTO p (n) VALUES ('z');")
+        self.apply(place, "PRAGMA foreign_keys = ON;\n" + self.diff(place,
+                                                                    wanted).out + "INSERT INTO p (n) VALUES ('z');")
         connection = sqlite3.connect(place[len("sqlite:"):])
         self.assertEqual(connection.execute("SELECT id, n FROM p ORDER BY id").fetchall(), [(5, "x"), (10, "z")])
         self.assertEqual(connection.execute("SELECT id, p FROM c").fetchall(), [(1, 5)])
@@ -130,10 +135,12 @@ class OnServer(sql_case.ServerTarget, DiffCase):
         held = self.stopped_at(self.AFTER + ":stop:1", "schema", "diff", place, wanted)
         self.assertEqual(len(self.scratches()), 1)
         used = self.scratches()
-        self.run_program("schema", "diff", place, wanted, code=-signal.SIGKILL, env={"TRANSHUME_FAILPOINT": self.AFTER + ":kill:1"})
+        self.run_program("schema", "diff", place, wanted, code=-signal.SIGKILL,
+                         env={"TRANSHUME_FAILPOINT": self.AFTER + ":kill:1"})
         left = self.scratches()
         self.assertEqual(len(left), 2)
-        self.wait_until("the server has let go of the killed one", lambda: self.diff(place, wanted) and self.scratches() == used)
+        self.wait_until("the server has let go of the killed one",
+                        lambda: self.diff(place, wanted) and self.scratches() == used)
         held.send_signal(signal.SIGCONT)
         self.assertEqual(support.finish(held).code, 0)
         self.assertEqual(self.scratches(), set())
@@ -148,22 +155,36 @@ class Postgres(OnServer, support.TestCase):
 
     PAIRS = [
         ("serial, enum, view, index, comment",
-         "CREATE TYPE st AS ENUM ('a', 'b'); CREATE TABLE u (id serial PRIMARY KEY, s st DEFAULT 'a', n text); CREATE VIEW v AS SELECT id, s, n FROM u;"
+         "CREATE TYPE st AS ENUM ('a', 'b'); CREATE TABLE u (id serial PRIMARY KEY, s st DEFAULT 'a', n text); "
+         "CREATE VIEW v AS SELECT id, s, n FROM u;"
          "CREATE INDEX i ON u (n); COMMENT ON TABLE u IS 'x';",
-         "CREATE TYPE st AS ENUM ('a', 'c'); CREATE TABLE u (id bigserial PRIMARY KEY, s st DEFAULT 'a', n varchar(30) NOT NULL);"
-         "CREATE VIEW v AS SELECT id, s, n FROM u; CREATE INDEX i ON u (n) WHERE n <> ''; COMMENT ON COLUMN u.n IS 'x';", "CONCURRENTLY", "VALIDATE CONSTRAINT"),
-        ("a label in between", "CREATE TYPE st AS ENUM ('a', 'c');", "CREATE TYPE st AS ENUM ('a', 'b', 'c');", "ADD VALUE 'b' BEFORE 'c'"),
+         "CREATE TYPE st AS ENUM ('a', 'c'); CREATE TABLE u (id bigserial PRIMARY KEY, s st DEFAULT 'a', "
+         "n varchar(30) NOT NULL);"
+         "CREATE VIEW v AS SELECT id, s, n FROM u; CREATE INDEX i ON u (n) WHERE n <> ''; "
+         "COMMENT ON COLUMN u.n IS 'x';", "CONCURRENTLY", "VALIDATE CONSTRAINT"),
+        ("a label in between", "CREATE TYPE st AS ENUM ('a', 'c');", "CREATE TYPE st AS ENUM ('a', 'b', 'c');",
+         "ADD VALUE 'b' BEFORE 'c'"),
         ("keys and references in both directions", "CREATE TABLE a (id int, b int); CREATE TABLE b (id int, a int);",
-         "CREATE TABLE a (id int PRIMARY KEY, b int CHECK (b > 0)); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);"
+         "CREATE TABLE a (id int PRIMARY KEY, b int CHECK (b > 0)); CREATE TABLE b (id int PRIMARY KEY, "
+         "a int REFERENCES a);"
          "ALTER TABLE a ADD CONSTRAINT ab FOREIGN KEY (b) REFERENCES b NOT VALID;", "USING INDEX", "NOT VALID"),
-        ("partitions", "CREATE TABLE m (d date NOT NULL, n int) PARTITION BY RANGE (d); CREATE TABLE m1 PARTITION OF m FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');",
-         "CREATE TABLE m (d date NOT NULL, n int, x text) PARTITION BY RANGE (d); CREATE TABLE m1 (d date NOT NULL, n int);"
-         "CREATE TABLE m2 PARTITION OF m FOR VALUES FROM ('2021-01-01') TO ('2022-01-01'); CREATE INDEX mi ON m (n);", "DETACH PARTITION"),
-        ("functions, triggers, policies, grants", "CREATE TABLE t (a int); CREATE FUNCTION f(i int) RETURNS int LANGUAGE sql AS 'SELECT i';",
-         "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (a > 0); CREATE FUNCTION f(i int) RETURNS bigint LANGUAGE sql AS 'SELECT i::bigint';"
-         "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.a := 1; RETURN NEW; END $$; CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION g();"
-         "GRANT SELECT (a) ON t TO PUBLIC; CREATE SCHEMA s; CREATE DOMAIN s.d AS int CHECK (VALUE > 0); CREATE TABLE s.t (d s.d, g int GENERATED ALWAYS AS IDENTITY);"),
-        ("a generated column of another expression", "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 1) STORED); CREATE VIEW v AS SELECT b FROM t;",
+        ("partitions",
+         "CREATE TABLE m (d date NOT NULL, n int) PARTITION BY RANGE (d); CREATE TABLE m1 PARTITION OF m FOR VALUES "
+         "FROM ('2020-01-01') TO ('2021-01-01');",
+         "CREATE TABLE m (d date NOT NULL, n int, x text) PARTITION BY RANGE (d); "
+         "CREATE TABLE m1 (d date NOT NULL, n int);"
+         "CREATE TABLE m2 PARTITION OF m FOR VALUES FROM ('2021-01-01') TO ('2022-01-01'); CREATE INDEX mi ON m (n);",
+         "DETACH PARTITION"),
+        ("functions, triggers, policies, grants",
+         "CREATE TABLE t (a int); CREATE FUNCTION f(i int) RETURNS int LANGUAGE sql AS 'SELECT i';",
+         "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (a > 0); "
+         "CREATE FUNCTION f(i int) RETURNS bigint LANGUAGE sql AS 'SELECT i::bigint';"
+         "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.a := 1; RETURN NEW; END $$; "
+         "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION g();"
+         "GRANT SELECT (a) ON t TO PUBLIC; CREATE SCHEMA s; CREATE DOMAIN s.d AS int CHECK (VALUE > 0); "
+         "CREATE TABLE s.t (d s.d, g int GENERATED ALWAYS AS IDENTITY);"),
+        ("a generated column of another expression",
+         "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 1) STORED); CREATE VIEW v AS SELECT b FROM t;",
          "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 2) STORED); CREATE VIEW v AS SELECT b FROM t;"),
     ]
 
@@ -177,18 +198,26 @@ class MariaDB(OnServer, support.TestCase):
 
     PAIRS = [
         ("a column between, an index, options", "CREATE TABLE t (a int PRIMARY KEY, c int) COMMENT 'x';",
-         "CREATE TABLE t (a int PRIMARY KEY, b varchar(9) NOT NULL DEFAULT 'y', c bigint, KEY k (b)) ROW_FORMAT=COMPRESSED;", "AFTER `a`"),
+         "CREATE TABLE t (a int PRIMARY KEY, b varchar(9) NOT NULL DEFAULT 'y', c bigint, "
+         "KEY k (b)) ROW_FORMAT=COMPRESSED;", "AFTER `a`"),
         ("an index beside writers", "CREATE TABLE t (a int);", "CREATE TABLE t (a int, KEY k (a));", "LOCK=NONE"),
         ("a column at the end", "CREATE TABLE t (a int);", "CREATE TABLE t (a int, b int);", "ALGORITHM=INSTANT"),
-        ("a reference whose column changes", "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int, CONSTRAINT f FOREIGN KEY (p) REFERENCES p (id));",
-         "CREATE TABLE p (id bigint PRIMARY KEY); CREATE TABLE c (p bigint, CONSTRAINT f FOREIGN KEY (p) REFERENCES p (id));", "DROP FOREIGN KEY"),
-        ("another key that counts", "CREATE TABLE t (a int PRIMARY KEY, b int NOT NULL);", "CREATE TABLE t (a int, b int NOT NULL AUTO_INCREMENT PRIMARY KEY);"),
-        ("the order of columns", "CREATE TABLE t (a int, b int, c int);", "CREATE TABLE t (c int, a int, b int);", "MODIFY COLUMN"),
-        ("a character set", "CREATE TABLE t (a varchar(9)) DEFAULT CHARSET=latin1;", "CREATE TABLE t (a varchar(9)) DEFAULT CHARSET=utf8mb4;"),
+        ("a reference whose column changes",
+         "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int, CONSTRAINT f FOREIGN KEY (p) REFERENCES p (id));",
+         "CREATE TABLE p (id bigint PRIMARY KEY); CREATE TABLE c (p bigint, CONSTRAINT f FOREIGN KEY (p) REFERENCES "
+         "p (id));", "DROP FOREIGN KEY"),
+        ("another key that counts", "CREATE TABLE t (a int PRIMARY KEY, b int NOT NULL);",
+         "CREATE TABLE t (a int, b int NOT NULL AUTO_INCREMENT PRIMARY KEY);"),
+        ("the order of columns", "CREATE TABLE t (a int, b int, c int);", "CREATE TABLE t (c int, a int, b int);",
+         "MODIFY COLUMN"),
+        ("a character set", "CREATE TABLE t (a varchar(9)) DEFAULT CHARSET=latin1;",
+         "CREATE TABLE t (a varchar(9)) DEFAULT CHARSET=utf8mb4;"),
         ("partitions and checks", "CREATE TABLE t (a int PRIMARY KEY, b int CHECK (b > 0));",
-         "CREATE TABLE t (a int PRIMARY KEY, b int, CONSTRAINT k CHECK (b > 1)) PARTITION BY RANGE (a) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE);"),
+         "CREATE TABLE t (a int PRIMARY KEY, b int, CONSTRAINT k CHECK (b > 1)) PARTITION BY RANGE (a) (PARTITION p0 "
+         "VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE);"),
         ("views, routines, triggers", "CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t;",
-         "CREATE TABLE t (a int, b int); CREATE VIEW v AS SELECT a, b FROM t;\nDELIMITER $$\nCREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.b = 1; SET NEW.a = 2; END $$\n"
+         "CREATE TABLE t (a int, b int); CREATE VIEW v AS SELECT a, b FROM t;\nDELIMITER $$\nCREATE TRIGGER g BEFORE "
+         "INSERT ON t FOR EACH ROW BEGIN SET NEW.b = 1; SET NEW.a = 2; END $$\n"
          "CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END $$\nDELIMITER ;\n", "DELIMITER"),
     ]
 

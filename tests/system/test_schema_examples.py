@@ -1,4 +1,7 @@
-"""examples/migrations: each folder is clean by lint, goes up, is what the database looks like then, and goes all the way down."""
+"""
+examples/migrations: each folder is clean by lint, goes up, is what the database looks like then, and goes all the way
+down.
+"""
 import os
 import sys
 import unittest
@@ -16,7 +19,8 @@ class Case:
     DIALECT = None
 
     def schema(self, command, *arguments, code=0):
-        return self.run_program("schema", command, *arguments, "--dir", os.path.join(EXAMPLES, self.DIALECT), code=code).out
+        return self.run_program("schema", command, *arguments, "--dir", os.path.join(EXAMPLES, self.DIALECT),
+                                code=code).out
 
     def countries(self):
         return [row[0] for row in self.ask("SELECT country FROM customers ORDER BY id")]
@@ -27,7 +31,8 @@ class Case:
         self.assertIn("CREATE TABLE customers", self.schema("up", uri, "--dry-run"))
         self.assertIn("4 migrations applied", self.schema("up", uri))
         self.assertEqual(self.countries(), ["FR", "DE", "TR"])
-        self.assertEqual([(row[0], int(row[1]), float(row[2])) for row in self.ask("SELECT name, orders, total FROM customer_totals ORDER BY id")],
+        self.assertEqual([(row[0], int(row[1]), float(row[2]))
+                          for row in self.ask("SELECT name, orders, total FROM customer_totals ORDER BY id")],
                          [("Ann", 2, 15.5), ("Bob", 0, 0), ("Cem", 1, 7.25)])
         self.schema("drift", uri)
         self.schema("status", uri, "--exit-code")

@@ -1,4 +1,6 @@
-"""`transhume schema import` behind the tools themselves: each makes its history, and transhume goes on where it stopped."""
+"""
+`transhume schema import` behind the tools themselves: each makes its history, and transhume goes on where it stopped.
+"""
 import contextlib
 import hashlib
 import json
@@ -32,14 +34,17 @@ class Case:
         return out["tool"], {row["version"] or row["name"]: row["state"] for row in out["migrations"]}
 
     def applied(self, *arguments):
-        return [act["version"] or act["name"] for act in json.loads(self.schema("up", "--json", *arguments).out)["done"]]
+        return [act["version"] or act["name"] for act in json.loads(self.schema("up", "--json",
+                                                                                *arguments).out)["done"]]
 
     def goes_on(self, tool, applied, pending, lost=()):
         """What stands is noted once, and only what is pending is run."""
-        expected = dict.fromkeys(applied, "applied") | dict.fromkeys(pending, "pending") | dict.fromkeys(lost, "applied, no file")
+        expected = dict.fromkeys(applied, "applied") | dict.fromkeys(pending, "pending") | dict.fromkeys(lost,
+            "applied, no file")
         self.assertEqual(self.imported("--dry-run"), (tool, expected))
         self.assertEqual(self.imported(), (tool, expected))
-        self.assertEqual(self.imported(), (tool, dict.fromkeys([*applied, *lost], "known") | dict.fromkeys(pending, "pending")))
+        self.assertEqual(self.imported(), (tool, dict.fromkeys([*applied, *lost], "known") | dict.fromkeys(pending,
+            "pending")))
         self.assertEqual(self.applied(), list(pending))
         self.assertEqual(self.schema("up").out, "nothing to do\n")
         self.schema("status", "--exit-code")
@@ -118,7 +123,8 @@ class SqitchCase(Case):
         before = self.change("deploy/users.sql", "CREATE TABLE users (id bigint);\n")
         self.refused("it is not what sqitch applied")
         self.change("deploy/users.sql", before)
-        sqitch.change("wrong", "CREATE TABLE wrong (id int);\n", "DROP TABLE wrong;\n", verify="SELECT nothing FROM wrong;\n")
+        sqitch.change("wrong", "CREATE TABLE wrong (id int);\n", "DROP TABLE wrong;\n",
+                      verify="SELECT nothing FROM wrong;\n")
         self.imported()
         failed = self.schema("up", code=5)
         self.assertIn("project/verify/wrong.sql:1: it does not verify:", failed.err)
@@ -171,7 +177,9 @@ class LiquibaseCase(Case):
         self.goes_on_refused()
         tools.put(self.project, "changes/a.sql", SECOND % 2)
         applied = ["changes/b.sql::1::ann", "changes/b.sql::2::ann"]
-        self.assertEqual(self.imported(), ("liquibase", dict.fromkeys(applied, "known") | {"changes/a.sql::one::bob b": "pending"}))
+        self.assertEqual(self.imported(), ("liquibase", dict.fromkeys(applied,
+                                                                      "known")
+                                           | {"changes/a.sql::one::bob b": "pending"}))
         self.assertEqual(self.applied(), ["changes/a.sql::one::bob b"])
         kept = self.ask("SELECT MD5SUM FROM DATABASECHANGELOG ORDER BY ORDEREXECUTED")
         self.assertEqual(self.ask("SELECT origin_checksum FROM _transhume_schema ORDER BY number")[:2], kept)
@@ -189,7 +197,8 @@ class LiquibaseCase(Case):
         liquibase("update")
         self.change("changes/b.sql", FIRST.replace("'a;b'", "'a;c'"))
         self.refused("it is not what liquibase applied")
-        self.change("changes/b.sql", FIRST.replace("INSERT INTO users\n   VALUES", "INSERT INTO users VALUES").replace("the first", "it"))
+        self.change("changes/b.sql", FIRST.replace("INSERT INTO users\n   VALUES",
+                                                   "INSERT INTO users VALUES").replace("the first", "it"))
         self.imported("--dry-run")
         self.ask("UPDATE DATABASECHANGELOGLOCK SET LOCKED = %s, LOCKEDBY = 'web-3'" % self.TRUE)
         failed = self.schema("import", code=5).err
@@ -202,8 +211,10 @@ class LiquibaseCase(Case):
 class AlembicCase(Case):
     def alembic(self, options="{}"):
         made = tools.Alembic(self.project, self.sqlalchemy(), options)
-        made.revision("27c6a30d7c24", None, "CREATE TABLE users (id int); CREATE INDEX users_id ON users (id)", "DROP TABLE users")
-        made.revision("1975ea83b712", "27c6a30d7c24", "ALTER TABLE users ADD COLUMN name varchar(20)", "ALTER TABLE users DROP COLUMN name")
+        made.revision("27c6a30d7c24", None, "CREATE TABLE users (id int); CREATE INDEX users_id ON users (id)",
+                      "DROP TABLE users")
+        made.revision("1975ea83b712", "27c6a30d7c24", "ALTER TABLE users ADD COLUMN name varchar(20)",
+                      "ALTER TABLE users DROP COLUMN name")
         made.revision("ae1027a6acf", "1975ea83b712", "CREATE TABLE notes (id int)", "DROP TABLE notes")
         return made
 
@@ -258,9 +269,12 @@ class RailsCase(Case):
         folder = self.path(self.folder_named)
         tools.put(folder, "structure.sql", "CREATE TABLE a (id int);\nCREATE TABLE b (id int);\n"
                                            "CREATE TABLE schema_migrations (version varchar NOT NULL PRIMARY KEY);\n"
-                                           "INSERT INTO \"schema_migrations\" (version) VALUES\n('%s'),\n('%s');\n" % self.VERSIONS[:2])
+                                           "INSERT INTO \"schema_migrations\" (version) VALUES\n('%s'),\n('%s');\n"
+                  % self.VERSIONS[:2])
         tools.put(folder, self.VERSIONS[1] + "_make_b.sql", "CREATE TABLE b (id int);\n")
-        tools.put(folder, self.VERSIONS[2] + "_make_c.sql", "CREATE TABLE c (id int);\n-- migrate:down\nDROP TABLE c;\n".replace("CREATE", "-- migrate:up\nCREATE", 1))
+        tools.put(folder, self.VERSIONS[2] + "_make_c.sql",
+                  "CREATE TABLE c (id int);\n-- migrate:down\nDROP TABLE c;\n".replace("CREATE",
+                      "-- migrate:up\nCREATE", 1))
         self.goes_on("rails", [self.VERSIONS[1]], [self.VERSIONS[2]], lost=[self.VERSIONS[0]])
         self.uri = self.new_target()   # without a history structure.sql is the baseline
         self.assertEqual(self.applied(), [self.VERSIONS[1], self.VERSIONS[2]])
@@ -276,19 +290,25 @@ class PrismaCase(Case):
 
     def prisma(self, *rows):
         for name, table in (("0_init", "a"), ("20240101000000_users", "b"), ("20240102000000_notes", "c")):
-            tools.put(self.path(self.folder_named), name + "/migration.sql", "-- CreateTable\nCREATE TABLE %s (id int);\n" % table)
+            tools.put(self.path(self.folder_named), name + "/migration.sql",
+                      "-- CreateTable\nCREATE TABLE %s (id int);\n" % table)
         tools.put(self.path(self.folder_named), "migration_lock.toml", 'provider = "postgresql"\n')
-        self.ask("CREATE TABLE _prisma_migrations (id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMP NULL,"
-                 "migration_name VARCHAR(255) NOT NULL, logs TEXT, rolled_back_at TIMESTAMP NULL, started_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,"
+        self.ask("CREATE TABLE _prisma_migrations (id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, "
+                 "finished_at TIMESTAMP NULL,"
+                 "migration_name VARCHAR(255) NOT NULL, logs TEXT, rolled_back_at TIMESTAMP NULL, "
+                 "started_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,"
                  "applied_steps_count INTEGER NOT NULL DEFAULT 0)")
         for number, (name, finished, back) in enumerate(rows):
             with open(self.path(self.folder_named, name, "migration.sql"), "rb") as file:
                 checksum = hashlib.sha256(file.read()).hexdigest()
-            self.ask("INSERT INTO _prisma_migrations VALUES ('%d', '%s', %s, '%s', NULL, %s, '2024-01-01 00:00:0%d', 1)" %
-                     (number, checksum, "'2024-01-01 00:01:00'" if finished else "NULL", name, "'2024-01-01 00:02:00'" if back else "NULL", number))
+            self.ask("INSERT INTO _prisma_migrations VALUES ('%d', '%s', %s, '%s', NULL, %s, '2024-01-01 00:00:0%d', 1)"
+                     %
+                     (number, checksum, "'2024-01-01 00:01:00'" if finished else "NULL", name,
+                      "'2024-01-01 00:02:00'" if back else "NULL", number))
 
     def test_prisma(self):
-        self.prisma(("0_init", True, False), ("20240101000000_users", False, True), ("20240101000000_users", True, False))
+        self.prisma(("0_init", True, False), ("20240101000000_users", False, True),
+                    ("20240101000000_users", True, False))
         self.ask("CREATE TABLE a (id int)")
         self.ask("CREATE TABLE b (id int)")
         self.goes_on("prisma", ["0", "20240101000000"], ["20240102000000"])
@@ -332,7 +352,8 @@ class OnSqlite(sql_case.SqliteTarget, SqitchCase, AlembicCase, DjangoCase, Rails
         return [row[0] for row in self.ask("SELECT name FROM pragma_table_info('%s')" % table)]
 
 
-class OnPostgres(sql_case.ServerTarget, SqitchCase, LiquibaseCase, AlembicCase, DjangoCase, RailsCase, PrismaCase, support.TestCase):
+class OnPostgres(sql_case.ServerTarget, SqitchCase, LiquibaseCase, AlembicCase, DjangoCase, RailsCase, PrismaCase,
+                 support.TestCase):
     SERVERS = postgres
     ENGINE = "pg"
     TRUE = "true"
@@ -351,13 +372,17 @@ class OnPostgres(sql_case.ServerTarget, SqitchCase, LiquibaseCase, AlembicCase, 
         return "postgresql+psycopg://" + self.at()
 
     def django(self):
-        return {"ENGINE": "django.db.backends.postgresql", "NAME": self.database, "USER": "postgres", "HOST": "127.0.0.1", "PORT": self.server.port}
+        return {"ENGINE": "django.db.backends.postgresql", "NAME": self.database, "USER": "postgres",
+                "HOST": "127.0.0.1", "PORT": self.server.port}
 
     def ruby(self):
-        return "{adapter: 'postgresql', database: '%s', host: '127.0.0.1', port: %d, username: 'postgres'}" % (self.database, self.server.port)
+        return "{adapter: 'postgresql', database: '%s', host: '127.0.0.1', port: %d, username: 'postgres'}" % (
+            self.database, self.server.port)
 
     def columns(self, table):
-        return [row[0] for row in self.ask("SELECT column_name FROM information_schema.columns WHERE table_name = '%s' ORDER BY ordinal_position" % table)]
+        return [row[0]
+                for row in self.ask("SELECT column_name FROM information_schema.columns WHERE table_name = '%s' ORDER "
+                                    "BY ordinal_position" % table)]
 
     def test_drizzle(self):
         drizzle = tools.Drizzle(self.project, "postgres://" + self.at())
@@ -389,7 +414,8 @@ class OnPostgres(sql_case.ServerTarget, SqitchCase, LiquibaseCase, AlembicCase, 
         drizzle.migrate()
         self.folder_named = "project/drizzle"
         rows = json.loads(self.schema("import", "--json").out)["migrations"]
-        self.assertEqual([(row["state"], row.get("note", "")[:11]) for row in rows], [("applied", ""), ("pending", "passed over")])
+        self.assertEqual([(row["state"], row.get("note", "")[:11]) for row in rows],
+                         [("applied", ""), ("pending", "passed over")])
         self.assertEqual(self.applied(), ["0001"])
 
 
@@ -400,8 +426,10 @@ class OnMariadb(sql_case.ServerTarget, SqitchCase, LiquibaseCase, PrismaCase, su
     USER, PASSWORD = "root", ""
 
     def columns(self, table):
-        return [row[0] for row in self.ask("SELECT column_name FROM information_schema.columns WHERE table_name = '%s' AND table_schema = database() "
-                                           "ORDER BY ordinal_position" % table)]
+        return [row[0]
+                for row in self.ask("SELECT column_name FROM information_schema.columns WHERE table_name = '%s' AND "
+                                    "table_schema = database() "
+                                    "ORDER BY ordinal_position" % table)]
 
     def at(self):
         return "root@127.0.0.1:%d/%s" % (self.server.port, self.database)

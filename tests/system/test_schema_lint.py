@@ -12,28 +12,35 @@ import postgres
 import support
 
 # By the strongest lock on the table: who waits.
-WAITS = {"AccessExclusiveLock": "reads and writes", "ExclusiveLock": "writes", "ShareRowExclusiveLock": "writes", "ShareLock": "writes",
+WAITS = {"AccessExclusiveLock": "reads and writes", "ExclusiveLock": "writes", "ShareRowExclusiveLock": "writes",
+         "ShareLock": "writes",
          "ShareUpdateExclusiveLock": "schema changes"}
 
 
 def lint(dialect, sql, *rules):
-    out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "lint", dialect, "run", "0", *rules], input=sql.encode(), stdout=subprocess.PIPE,
+    out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "lint", dialect, "run", "0", *rules],
+                         input=sql.encode(), stdout=subprocess.PIPE,
                          check=True).stdout
     return json.loads(out)
 
 
 def class_of(dialect, statement):
-    out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "split", dialect], input=statement.encode(), stdout=subprocess.PIPE, check=True).stdout
+    out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "split", dialect], input=statement.encode(),
+                         stdout=subprocess.PIPE, check=True).stdout
     return json.loads(out)["class"]
 
 
 def lint_after(dialect, ddl, sql):
-    out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "after", dialect, ddl], input=sql.encode(), stdout=subprocess.PIPE, check=True).stdout
-    return {one["rule"] for one in json.loads(out) if one["level"] != "note" or one["rule"] in ("changing-column-type", "changing-enum")}
+    out = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "after", dialect, ddl], input=sql.encode(),
+                         stdout=subprocess.PIPE, check=True).stdout
+    return {one["rule"] for one in json.loads(out) if one["level"] != "note"
+            or one["rule"] in ("changing-column-type", "changing-enum")}
 
 
 class Postgres(support.TestCase):
-    """Each statement runs on a table of its own, and is asked what it holds and whether the table's file is another one."""
+    """
+    Each statement runs on a table of its own, and is asked what it holds and whether the table's file is another one.
+    """
     SETUP = """
         CREATE TABLE other (id int8 PRIMARY KEY);
         INSERT INTO other SELECT generate_series(1, 10);
@@ -48,17 +55,28 @@ class Postgres(support.TestCase):
     """
     # A statement and its table, where that is another one than t.
     CASES = [
-        ("ALTER TABLE t ADD a float8 DEFAULT random()",), ("ALTER TABLE t ADD a int8 GENERATED ALWAYS AS (n * 2) STORED",),
-        ("ALTER TABLE t ADD a int8 GENERATED ALWAYS AS IDENTITY",), ("ALTER TABLE t ADD a serial",), ("ALTER TABLE t ADD a int8 DEFAULT 1",),
-        ("ALTER TABLE t ADD a timestamptz DEFAULT now()",), ("ALTER TABLE t ADD a text[] DEFAULT array['a', lower('B')]::text[]",),
-        ("ALTER TABLE t ADD a int8 DEFAULT -1 + 2, ADD b date DEFAULT current_date, ADD c interval DEFAULT interval '1 day'",),
-        ("ALTER TABLE t ADD a uuid DEFAULT gen_random_uuid()",), ("ALTER TABLE t ADD a timestamptz DEFAULT clock_timestamp()",),
-        ("ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES other (id)",), ("ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES other (id)", "other"),
-        ("ALTER TABLE t ADD CHECK (n > 0)",), ("ALTER TABLE t ADD UNIQUE (id)",), ("ALTER TABLE t ADD PRIMARY KEY (id)",),
-        ("ALTER TABLE t ADD EXCLUDE USING gist (r WITH &&)",), ("ALTER TABLE t ALTER w SET NOT NULL",), ("ALTER TABLE t ALTER id DROP NOT NULL",),
-        ("ALTER TABLE t ALTER i TYPE int8",), ("ALTER TABLE t DROP w",), ("ALTER TABLE t RENAME w TO z",), ("ALTER TABLE t RENAME TO u",),
-        ("ALTER TABLE t DROP CONSTRAINT positive",), ("ALTER TABLE t SET UNLOGGED",), ("CREATE INDEX ON t (w)",), ("DROP INDEX t_n",),
-        ("CLUSTER t USING t_n",), ("TRUNCATE t",), ("DROP TABLE t CASCADE",), ("ALTER TABLE p DETACH PARTITION p1", "p"),
+        ("ALTER TABLE t ADD a float8 DEFAULT random()",),
+        ("ALTER TABLE t ADD a int8 GENERATED ALWAYS AS (n * 2) STORED",),
+        ("ALTER TABLE t ADD a int8 GENERATED ALWAYS AS IDENTITY",), ("ALTER TABLE t ADD a serial",),
+        ("ALTER TABLE t ADD a int8 DEFAULT 1",),
+        ("ALTER TABLE t ADD a timestamptz DEFAULT now()",),
+        ("ALTER TABLE t ADD a text[] DEFAULT array['a', lower('B')]::text[]",),
+        ("ALTER TABLE t ADD a int8 DEFAULT -1 + 2, ADD b date DEFAULT current_date, "
+         "ADD c interval DEFAULT interval '1 day'",),
+        ("ALTER TABLE t ADD a uuid DEFAULT gen_random_uuid()",),
+        ("ALTER TABLE t ADD a timestamptz DEFAULT clock_timestamp()",),
+        ("ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES other (id)",),
+        ("ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES other (id)", "other"),
+        ("ALTER TABLE t ADD CHECK (n > 0)",), ("ALTER TABLE t ADD UNIQUE (id)",),
+        ("ALTER TABLE t ADD PRIMARY KEY (id)",),
+        ("ALTER TABLE t ADD EXCLUDE USING gist (r WITH &&)",), ("ALTER TABLE t ALTER w SET NOT NULL",),
+        ("ALTER TABLE t ALTER id DROP NOT NULL",),
+        ("ALTER TABLE t ALTER i TYPE int8",), ("ALTER TABLE t DROP w",), ("ALTER TABLE t RENAME w TO z",),
+        ("ALTER TABLE t RENAME TO u",),
+        ("ALTER TABLE t DROP CONSTRAINT positive",), ("ALTER TABLE t SET UNLOGGED",), ("CREATE INDEX ON t (w)",),
+        ("DROP INDEX t_n",),
+        ("CLUSTER t USING t_n",), ("TRUNCATE t",), ("DROP TABLE t CASCADE",),
+        ("ALTER TABLE p DETACH PARTITION p1", "p"),
         ("REFRESH MATERIALIZED VIEW m", "m"),
     ]
 
@@ -94,12 +112,18 @@ class Postgres(support.TestCase):
 
 
     ALONE = [
-        "CREATE INDEX CONCURRENTLY i ON t (w)", "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (id)", "CREATE INDEX i ON t (w)",
-        "DROP INDEX CONCURRENTLY t_n", "REINDEX TABLE CONCURRENTLY t", "REINDEX (VERBOSE, CONCURRENTLY) INDEX t_n", "REINDEX SCHEMA public", "REINDEX TABLE t",
-        "VACUUM t", "VACUUM (ANALYZE) t", "ANALYZE t", "CLUSTER", "CLUSTER t USING t_n", "CREATE DATABASE d", "ALTER SYSTEM SET work_mem = '4MB'",
-        "CREATE TABLESPACE s LOCATION '/nowhere'", "DISCARD ALL", "DISCARD TEMP", "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY",
-        "ALTER TABLE p DETACH PARTITION p1", "CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p", "LOCK TABLE t", "CHECKPOINT",
-        "NOTIFY x", "REFRESH MATERIALIZED VIEW m", "COMMENT ON TABLE t IS 'x'", "GRANT SELECT ON t TO PUBLIC", "TRUNCATE t", "SET search_path = public",
+        "CREATE INDEX CONCURRENTLY i ON t (w)", "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (id)",
+        "CREATE INDEX i ON t (w)",
+        "DROP INDEX CONCURRENTLY t_n", "REINDEX TABLE CONCURRENTLY t", "REINDEX (VERBOSE, CONCURRENTLY) INDEX t_n",
+        "REINDEX SCHEMA public", "REINDEX TABLE t",
+        "VACUUM t", "VACUUM (ANALYZE) t", "ANALYZE t", "CLUSTER", "CLUSTER t USING t_n", "CREATE DATABASE d",
+        "ALTER SYSTEM SET work_mem = '4MB'",
+        "CREATE TABLESPACE s LOCATION '/nowhere'", "DISCARD ALL", "DISCARD TEMP",
+        "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY",
+        "ALTER TABLE p DETACH PARTITION p1", "CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p",
+        "LOCK TABLE t", "CHECKPOINT",
+        "NOTIFY x", "REFRESH MATERIALIZED VIEW m", "COMMENT ON TABLE t IS 'x'", "GRANT SELECT ON t TO PUBLIC",
+        "TRUNCATE t", "SET search_path = public",
     ]
 
     def test_what_runs_alone(self):
@@ -107,8 +131,10 @@ class Postgres(support.TestCase):
         self.server.psql(name, self.SETUP)
         script = ["\\set ON_ERROR_STOP 0"]
         for number, statement in enumerate(self.ALONE):
-            script.append("BEGIN; SELECT 1 AS nothing \\gset\n%s;\n\\echo <%d :SQLSTATE>\nROLLBACK;" % (statement, number))
-        said = subprocess.run(self.server.session_command(name), input="\n".join(script).encode(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            script.append("BEGIN; SELECT 1 AS nothing \\gset\n%s;\n\\echo <%d :SQLSTATE>\nROLLBACK;" % (statement,
+                number))
+        said = subprocess.run(self.server.session_command(name), input="\n".join(script).encode(),
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                               timeout=60 * support.PATIENCE, check=False).stdout.decode()
         for number, statement in enumerate(self.ALONE):
             with self.subTest(statement):
@@ -117,32 +143,40 @@ class Postgres(support.TestCase):
 
     # From, to.
     TYPES = [
-        ("varchar(10)", "varchar(20)"), ("varchar(10)", "varchar(5)"), ("character varying(10)", "text"), ("varchar(10)", "varchar"), ("text", "varchar"),
-        ("text", "varchar(10)"), ("numeric(10,2)", "numeric(12, 2)"), ("numeric(10,2)", "numeric(12,3)"), ("numeric(10,2)", "decimal"), ("int4", "int8"),
-        ("int", "integer"), ("timestamp(3)", "timestamp"), ("timestamp(3) with time zone", "timestamptz"), ("timestamp", "timestamptz"), ("cidr", "inet"),
-        ("inet", "cidr"), ("varbit(3)", "bit varying(5)"), ("char(3)", "char(5)"), ("int8", "int4"), ("bool", "boolean"), ("time(2)", "time(4)"),
+        ("varchar(10)", "varchar(20)"), ("varchar(10)", "varchar(5)"), ("character varying(10)", "text"),
+        ("varchar(10)", "varchar"), ("text", "varchar"),
+        ("text", "varchar(10)"), ("numeric(10,2)", "numeric(12, 2)"), ("numeric(10,2)", "numeric(12,3)"),
+        ("numeric(10,2)", "decimal"), ("int4", "int8"),
+        ("int", "integer"), ("timestamp(3)", "timestamp"), ("timestamp(3) with time zone", "timestamptz"),
+        ("timestamp", "timestamptz"), ("cidr", "inet"),
+        ("inet", "cidr"), ("varbit(3)", "bit varying(5)"), ("char(3)", "char(5)"), ("int8", "int4"),
+        ("bool", "boolean"), ("time(2)", "time(4)"),
     ]
 
     def test_changes_of_types(self):
         name = self.server.database()
         script = []
         for number, (before, after) in enumerate(self.TYPES):
-            script.append("""CREATE TABLE c%d (a %s, b %s); CREATE INDEX ON c%d (a); INSERT INTO c%d VALUES (NULL, NULL);
+            script.append(
+                """CREATE TABLE c%d (a %s, b %s); CREATE INDEX ON c%d (a); INSERT INTO c%d VALUES (NULL, NULL);
                 SELECT pg_relation_filenode('c%d') AS node \\gset
                 ALTER TABLE c%d ALTER a TYPE %s USING a::%s;
                 SELECT pg_relation_filenode('c%d') AS node \\gset
                 SET client_min_messages = debug1; ALTER TABLE c%d ALTER b TYPE %s; RESET client_min_messages;
                 SELECT '<%d ' || (pg_relation_filenode('c%d') <> :node) || '>';""" % (
-                    number, before, before, number, number, number, number, before, before, number, number, after, number, number))
+                        number, before, before, number, number, number, number, before, before, number, number, after,
+                    number, number))
         said = "\n".join(" ".join(map(str, row)) for row in self.server.psql(name, "\n".join(script)))
         for number, (before, after) in enumerate(self.TYPES):
             with self.subTest("%s to %s" % (before, after)):
                 rewritten = said.partition("<%d " % number)[2].partition(">")[0] == "true"
-                found = lint_after("postgresql", "CREATE TABLE t (b %s)" % before, "ALTER TABLE t ALTER b TYPE %s" % after)
+                found = lint_after("postgresql", "CREATE TABLE t (b %s)" % before,
+                                   "ALTER TABLE t ALTER b TYPE %s" % after)
                 if rewritten:
                     self.assertIn("changing-column-type", found)
                 else: # it may still be read whole, which the server does not tell
-                    self.assertTrue("changing-column-type" not in found or (before, after) in (("text", "varchar(10)"), ("timestamp", "timestamptz")))
+                    self.assertTrue("changing-column-type" not in found
+                                    or (before, after) in (("text", "varchar(10)"), ("timestamp", "timestamptz")))
 
 
 class MariaDB(support.TestCase):
@@ -155,9 +189,12 @@ class MariaDB(support.TestCase):
     """
     # (change, does the server do it by ALGORITHM=INPLACE, LOCK=NONE)
     CASES = [
-        ("MODIFY n int", False), ("MODIFY w varchar(70)", False), ("ADD CONSTRAINT f FOREIGN KEY (n) REFERENCES other (id)", False),
-        ("MODIFY e enum('y', 'x')", False), ("CONVERT TO CHARACTER SET latin1", False), ("ADD a int AS (n + 1) STORED", False),
-        ("ADD a int NOT NULL DEFAULT 1", True), ("ADD b int AS (n + 1)", True), ("DROP KEY k", True), ("ALTER n SET DEFAULT 3", True),
+        ("MODIFY n int", False), ("MODIFY w varchar(70)", False),
+        ("ADD CONSTRAINT f FOREIGN KEY (n) REFERENCES other (id)", False),
+        ("MODIFY e enum('y', 'x')", False), ("CONVERT TO CHARACTER SET latin1", False),
+        ("ADD a int AS (n + 1) STORED", False),
+        ("ADD a int NOT NULL DEFAULT 1", True), ("ADD b int AS (n + 1)", True), ("DROP KEY k", True),
+        ("ALTER n SET DEFAULT 3", True),
     ]
 
     @classmethod
@@ -169,8 +206,10 @@ class MariaDB(support.TestCase):
         self.server.ask(name, self.SETUP)
         for change, in_place in self.CASES:
             with self.subTest(change):
-                found = {one["rule"] for one in lint("mysql", "ALTER TABLE t %s, LOCK=NONE" % change) if one["level"] != "note"}
-                costly = bool(found & {"changing-column-type", "changing-enum", "adding-foreign-key-constraint", "rewriting-table", "adding-field-with-default"})
+                found = {one["rule"] for one in lint("mysql", "ALTER TABLE t %s, LOCK=NONE" % change)
+                         if one["level"] != "note"}
+                costly = bool(found & {"changing-column-type", "changing-enum", "adding-foreign-key-constraint",
+                                       "rewriting-table", "adding-field-with-default"})
                 try:
                     self.server.ask(name, "ALTER TABLE t %s, ALGORITHM=INPLACE, LOCK=NONE" % change)
                     done = True
@@ -182,29 +221,40 @@ class MariaDB(support.TestCase):
 
     # None of them fails; those that are DDL commit what stands before them.
     COMMITS = [
-        "CREATE TABLE n1 (a int)", "CREATE TABLE n2 AS SELECT 1 AS a", "CREATE INDEX i ON t (v)", "ALTER TABLE t ADD z int", "RENAME TABLE n1 TO n3",
-        "TRUNCATE n3", "DROP TABLE n3", "CREATE VIEW v AS SELECT 1", "DROP VIEW v", "ANALYZE TABLE t", "OPTIMIZE TABLE other", "CHECK TABLE t",
-        "REPAIR TABLE t", "FLUSH TABLES", "CREATE DATABASE IF NOT EXISTS mysql", "CREATE USER nobody1", "GRANT SELECT ON *.* TO nobody1",
-        "REVOKE SELECT ON *.* FROM nobody1", "DROP USER nobody1", "CREATE PROCEDURE p() SELECT 1", "DROP PROCEDURE p", "CREATE SEQUENCE q", "DROP SEQUENCE q",
-        "INSERT INTO other VALUES (100)", "UPDATE t SET n = 1 WHERE id = 1", "DELETE FROM t WHERE id = 99", "REPLACE INTO other VALUES (101)",
-        "WITH a AS (SELECT 1 AS b) SELECT * FROM a", "SELECT n INTO @a FROM t LIMIT 1", "SET @a = 1", "SET NAMES utf8mb4", "SHOW TABLES", "EXPLAIN SELECT 1",
-        "CHECKSUM TABLE t", "DO 1", "SAVEPOINT s", "SET STATEMENT lock_wait_timeout = 1 FOR DELETE FROM t WHERE id = 99", "ANALYZE FORMAT=JSON SELECT 1",
+        "CREATE TABLE n1 (a int)", "CREATE TABLE n2 AS SELECT 1 AS a", "CREATE INDEX i ON t (v)",
+        "ALTER TABLE t ADD z int", "RENAME TABLE n1 TO n3",
+        "TRUNCATE n3", "DROP TABLE n3", "CREATE VIEW v AS SELECT 1", "DROP VIEW v", "ANALYZE TABLE t",
+        "OPTIMIZE TABLE other", "CHECK TABLE t",
+        "REPAIR TABLE t", "FLUSH TABLES", "CREATE DATABASE IF NOT EXISTS mysql", "CREATE USER nobody1",
+        "GRANT SELECT ON *.* TO nobody1",
+        "REVOKE SELECT ON *.* FROM nobody1", "DROP USER nobody1", "CREATE PROCEDURE p() SELECT 1", "DROP PROCEDURE p",
+        "CREATE SEQUENCE q", "DROP SEQUENCE q",
+        "INSERT INTO other VALUES (100)", "UPDATE t SET n = 1 WHERE id = 1", "DELETE FROM t WHERE id = 99",
+        "REPLACE INTO other VALUES (101)",
+        "WITH a AS (SELECT 1 AS b) SELECT * FROM a", "SELECT n INTO @a FROM t LIMIT 1", "SET @a = 1",
+        "SET NAMES utf8mb4", "SHOW TABLES", "EXPLAIN SELECT 1",
+        "CHECKSUM TABLE t", "DO 1", "SAVEPOINT s",
+        "SET STATEMENT lock_wait_timeout = 1 FOR DELETE FROM t WHERE id = 99", "ANALYZE FORMAT=JSON SELECT 1",
         "PREPARE x FROM 'SELECT 1'", "EXECUTE x", "DEALLOCATE PREPARE x", "HELP 'x'",
     ]
 
     def test_what_commits(self):
         name = self.server.database()
         self.server.ask(name, self.SETUP + "CREATE TABLE marks (number int) ENGINE=InnoDB")
-        self.server.ask(name, "\n".join("START TRANSACTION; INSERT INTO marks VALUES (%d);\n%s;\nROLLBACK;" % one for one in enumerate(self.COMMITS)))
+        self.server.ask(name, "\n".join("START TRANSACTION; INSERT INTO marks VALUES (%d);\n%s;\nROLLBACK;" % one
+                                        for one in enumerate(self.COMMITS)))
         left = {int(row[0]) for row in self.server.ask(name, "SELECT number FROM marks")}
         for number, statement in enumerate(self.COMMITS):
             with self.subTest(statement):
                 self.assertEqual(class_of("mysql", statement) == "DDL", number in left)
 
     TYPES = [
-        ("varchar(10)", "varchar(60)"), ("varchar(40)", "varchar(70)"), ("varchar(70)", "varchar(100)"), ("varchar(10)", "varchar(5)"), ("int", "int(10)"),
-        ("int", "bigint"), ("enum('x','y')", "enum('x','y','z')"), ("enum('x','y')", "enum('y','x')"), ("set('a','b')", "set('a','b','c')"),
-        ("set('a','b','c','d','e','f','g','h')", "set('a','b','c','d','e','f','g','h','i')"), ("decimal(5,2)", "numeric(5,2)"), ("text", "mediumtext"),
+        ("varchar(10)", "varchar(60)"), ("varchar(40)", "varchar(70)"), ("varchar(70)", "varchar(100)"),
+        ("varchar(10)", "varchar(5)"), ("int", "int(10)"),
+        ("int", "bigint"), ("enum('x','y')", "enum('x','y','z')"), ("enum('x','y')", "enum('y','x')"),
+        ("set('a','b')", "set('a','b','c')"),
+        ("set('a','b','c','d','e','f','g','h')", "set('a','b','c','d','e','f','g','h','i')"),
+        ("decimal(5,2)", "numeric(5,2)"), ("text", "mediumtext"),
     ]
 
     def test_changes_of_types(self):
@@ -217,18 +267,24 @@ class MariaDB(support.TestCase):
                     done = True
                 except AssertionError:
                     done = False
-                found = lint_after("mysql", "CREATE TABLE t (a %s)" % before, "ALTER TABLE t MODIFY a %s, LOCK=NONE" % after)
+                found = lint_after("mysql", "CREATE TABLE t (a %s)" % before,
+                                   "ALTER TABLE t MODIFY a %s, LOCK=NONE" % after)
                 self.assertEqual(bool(found & {"changing-column-type", "changing-enum"}), not done)
 
 
 class SQLite(unittest.TestCase):
     """An error of the lint is one of SQLite, and what it passes SQLite takes."""
     CASES = [
-        "ALTER TABLE t ADD a int NOT NULL", "ALTER TABLE t ADD a int DEFAULT CURRENT_TIMESTAMP", "ALTER TABLE t ADD a int DEFAULT (1 + 2)",
-        "ALTER TABLE t ADD a int UNIQUE", "ALTER TABLE t ADD a int PRIMARY KEY", "ALTER TABLE t ADD a int AS (id) STORED", "ALTER TABLE t ADD a int AS (id)",
-        "ALTER TABLE t ADD a int REFERENCES c", "ALTER TABLE t ADD a int DEFAULT 1 REFERENCES c", "ALTER TABLE t ADD a int DEFAULT -1",
-        "ALTER TABLE t ADD a text DEFAULT 'x' COLLATE nocase CHECK (a <> '')", "ALTER TABLE t ADD CONSTRAINT c CHECK (id > 0)",
-        "ALTER TABLE t ALTER COLUMN id TYPE text", "ALTER TABLE t ADD a int, ADD b int", "ALTER TABLE t RENAME id TO i", "ALTER TABLE t DROP COLUMN n",
+        "ALTER TABLE t ADD a int NOT NULL", "ALTER TABLE t ADD a int DEFAULT CURRENT_TIMESTAMP",
+        "ALTER TABLE t ADD a int DEFAULT (1 + 2)",
+        "ALTER TABLE t ADD a int UNIQUE", "ALTER TABLE t ADD a int PRIMARY KEY",
+        "ALTER TABLE t ADD a int AS (id) STORED", "ALTER TABLE t ADD a int AS (id)",
+        "ALTER TABLE t ADD a int REFERENCES c", "ALTER TABLE t ADD a int DEFAULT 1 REFERENCES c",
+        "ALTER TABLE t ADD a int DEFAULT -1",
+        "ALTER TABLE t ADD a text DEFAULT 'x' COLLATE nocase CHECK (a <> '')",
+        "ALTER TABLE t ADD CONSTRAINT c CHECK (id > 0)",
+        "ALTER TABLE t ALTER COLUMN id TYPE text", "ALTER TABLE t ADD a int, ADD b int", "ALTER TABLE t RENAME id TO i",
+        "ALTER TABLE t DROP COLUMN n",
         "ALTER TABLE t RENAME TO u",
     ]
 
@@ -236,7 +292,8 @@ class SQLite(unittest.TestCase):
         for statement in self.CASES:
             with self.subTest(statement):
                 database = sqlite3.connect(":memory:", isolation_level=None)
-                database.executescript("PRAGMA foreign_keys = ON; CREATE TABLE t (id integer PRIMARY KEY, n int); INSERT INTO t VALUES (1, 2);"
+                database.executescript("PRAGMA foreign_keys = ON; CREATE TABLE t (id integer PRIMARY KEY, n int); "
+                                       "INSERT INTO t VALUES (1, 2);"
                                        "CREATE TABLE c (id integer PRIMARY KEY)")
                 found = {one["rule"] for one in lint("sqlite", statement)}
                 try:
@@ -244,14 +301,17 @@ class SQLite(unittest.TestCase):
                     taken = True
                 except sqlite3.Error:
                     taken = False
-                self.assertEqual(bool(found & {"sqlite-add-column", "sqlite-no-such-alter", "adding-required-field"}), not taken)
+                self.assertEqual(bool(found & {"sqlite-add-column", "sqlite-no-such-alter", "adding-required-field"}),
+                                 not taken)
                 database.close()
 
     def test_rebuild(self):
-        rebuild = "CREATE TABLE n (id integer PRIMARY KEY); INSERT INTO n SELECT id FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;"
+        rebuild = ("CREATE TABLE n (id integer PRIMARY KEY); INSERT INTO n SELECT id FROM t; DROP TABLE t; "
+                   "ALTER TABLE n RENAME TO t;")
         for off in ("", "PRAGMA foreign_keys = OFF; "):
             database = sqlite3.connect(":memory:", isolation_level=None)
-            database.executescript("PRAGMA foreign_keys = ON; CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t VALUES (1);"
+            database.executescript("PRAGMA foreign_keys = ON; CREATE TABLE t (id integer PRIMARY KEY); "
+                                   "INSERT INTO t VALUES (1);"
                                    "CREATE TABLE c (t REFERENCES t (id) ON DELETE CASCADE); INSERT INTO c VALUES (1)")
             database.executescript(off + "BEGIN; " + rebuild + " COMMIT;")
             lost = database.execute("SELECT count(*) FROM c").fetchone()[0] == 0
@@ -263,10 +323,12 @@ class SQLite(unittest.TestCase):
 class Page(unittest.TestCase):
     def test_table_of_rules(self):
         """What build/sql_probe rules prints stands in docs/lint.md."""
-        made = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "rules"], stdout=subprocess.PIPE, check=True).stdout.decode()
+        made = subprocess.run([os.path.join(support.BUILD, "sql_probe"), "rules"], stdout=subprocess.PIPE,
+                              check=True).stdout.decode()
         with open(os.path.join(support.ROOT, "docs/lint.md"), encoding="utf-8") as file:
             page = file.read()
-        self.assertEqual(page.partition("<!-- rules: build/sql_probe rules -->\n")[2].partition("<!-- end -->")[0], made)
+        self.assertEqual(page.partition("<!-- rules: build/sql_probe rules -->\n")[2].partition("<!-- end -->")[0],
+                         made)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Several `transhume schema up` at once: one works, the others wait and then find nothing to do; who holds the lock is told, and can be ended."""
+"""
+Several `transhume schema up` at once: one works, the others wait and then find nothing to do; who holds the lock is
+told, and can be ended.
+"""
 import contextlib
 import os
 import re
@@ -20,7 +23,9 @@ import tcp_proxy
 
 
 class Rewriting(tcp_proxy.Proxy):
-    """Puts a number of the same length in place of what the program asks for, in the order of `answers` (None: as it is)."""
+    """
+    Puts a number of the same length in place of what the program asks for, in the order of `answers` (None: as it is).
+    """
 
     def __init__(self, port, told, answers):
         self.told, self.answers, self.seen = told, answers, {}
@@ -73,7 +78,8 @@ class LockCase:
     def test_four_at_once(self):
         results = [support.finish(process) for process in [self.start() for _ in range(4)]]
         self.assertEqual([result.code for result in results], [0] * 4, "\n".join(result.err for result in results))
-        self.assertEqual(sorted(result.out.splitlines()[-1].split(" in ")[0] for result in results), ["2 migrations applied"] + ["nothing to do"] * 3)
+        self.assertEqual(sorted(result.out.splitlines()[-1].split(" in ")[0] for result in results),
+                         ["2 migrations applied"] + ["nothing to do"] * 3)
         self.assert_once(1, 2)
 
     def test_who_holds_it_is_told(self):
@@ -110,7 +116,8 @@ class LockCase:
 
 
 class OnSqlite(sql_case.SqliteTarget, LockCase, support.TestCase):
-    SLOW = "INSERT INTO b SELECT max(i) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT i FROM n);"
+    SLOW = ("INSERT INTO b SELECT max(i) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i "
+            "< 200000) SELECT i FROM n);")
 
     def test_the_lock_is_stolen(self):
         """There is no session of a server to be ended; it says so, and does not wait in silence."""
@@ -118,7 +125,8 @@ class OnSqlite(sql_case.SqliteTarget, LockCase, support.TestCase):
         failed = self.run_program("schema", "up", self.uri, "--steal-lock", code=5)
         self.assertIn("--steal-lock can't end a session of SQLite; ", failed.err)
         self.assertIn("end that one", failed.err)
-        self.assertNotIn("--steal-lock ends", self.run_program("schema", "up", self.uri, "--lock-wait", "0", code=5).err)
+        self.assertNotIn("--steal-lock ends", self.run_program("schema", "up", self.uri, "--lock-wait", "0",
+                                                               code=5).err)
         self.end(holder)
 
     def test_a_run_keeps_it_out(self):
@@ -144,22 +152,27 @@ class OnPostgres(sql_case.ServerTarget, LockCase, support.TestCase):
     def test_an_index_is_built_beside_those_who_wait(self):
         """CREATE INDEX CONCURRENTLY waits for every snapshot: who waits for the lock has none."""
         self.migration("003_index.sql",
-                       "CREATE FUNCTION slowly(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN $1; END $$;\n"
+                       "CREATE FUNCTION slowly(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM "
+                       "pg_sleep(0.3); RETURN $1; END $$;\n"
                        "CREATE INDEX CONCURRENTLY ON marker (slowly(n));\n")
         results = [support.finish(process, 60) for process in [self.start() for _ in range(3)]]
         self.assertEqual([result.code for result in results], [0] * 3, "\n".join(result.err for result in results))
-        self.assertEqual(self.ask("SELECT count(*), bool_and(indisvalid) FROM pg_index WHERE indrelid = 'marker'::regclass"), [["1", "t"]])
+        self.assertEqual(self.ask("SELECT count(*), bool_and(indisvalid) FROM pg_index WHERE indrelid = "
+                                  "'marker'::regclass"), [["1", "t"]])
 
     def test_what_a_waiter_is_told_of_a_long_statement(self):
         self.migration("002_b.sql", "INSERT INTO marker SELECT 2 FROM pg_sleep(2);\n")
         holder = self.start()
-        self.wait_until("the statement is at work", lambda: self.ask("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'") != [])
+        self.wait_until("the statement is at work",
+                        lambda: self.ask("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'") != [])
         refused = self.run_program("schema", "up", self.uri, "--lock-wait", "0", code=5)
         self.assertRegex(re.sub(r"\s+", " ", refused.err), r"pid %d on .*session \d+ .*INSERT INTO marker" % holder.pid)
         self.assert_code(support.finish(holder), 0)
 
     def test_a_lock_that_a_migration_gives_up(self):
-        self.migration("003_c.sql", "-- transhume:transaction none\nSELECT pg_advisory_unlock_all();\nINSERT INTO marker VALUES (3);\n")
+        self.migration("003_c.sql",
+                       "-- transhume:transaction none\nSELECT pg_advisory_unlock_all();\nINSERT INTO marker "
+                       "VALUES (3);\n")
         self.migration("004_d.sql", "INSERT INTO marker VALUES (4);\n")
         self.assertIn("gave the lock of the schema up", self.run_program("schema", "up", self.uri).err)
         self.assert_once(1, 2, 3, 4)
@@ -171,13 +184,16 @@ class OnPostgres(sql_case.ServerTarget, LockCase, support.TestCase):
             settings = file.name
             self.addCleanup(os.remove, settings)
             os.chmod(settings, 0o644)   # the servers' user reads it, who may not into the folder of the tests
-            file.write("[databases]\n* = host=127.0.0.1 port=%d user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\n"
-                       "unix_socket_dir=\nauth_type=any\nmax_client_conn=40\npool_mode=%s\n" % (self.server.port, port, mode))
+            file.write("[databases]\n* = host=127.0.0.1 port=%d "
+                       "user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=%d\n"
+                       "unix_socket_dir=\nauth_type=any\nmax_client_conn=40\npool_mode=%s\n" % (self.server.port, port,
+                           mode))
         guard = ["setpriv", "--pdeathsig", "KILL"]
         if os.geteuid() == 0:
             guard = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig", "KILL"]
         try:
-            pooler = subprocess.Popen([*guard, "pgbouncer", settings], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+            pooler = subprocess.Popen([*guard, "pgbouncer", settings], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
         except FileNotFoundError:
             self.skipTest("no pgbouncer is installed")
         self.addCleanup(pooler.wait, 10)
@@ -206,7 +222,10 @@ class OnMariadb(sql_case.ServerTarget, LockCase, support.TestCase):
     SLOW = "INSERT INTO b SELECT SLEEP(0.5);"
 
     def test_proxies(self):
-        """Of ProxySQL and MaxScale what gives them away: a session's number of their own, or another one within a transaction."""
+        """
+        Of ProxySQL and MaxScale what gives them away: a session's number of their own, or another one within a
+        transaction.
+        """
         for told, answers in ((b"CONNECTION_ID()", [b"987654321012345"]),
                               (b"@@session.pseudo_thread_id", [None, b"98765432101234567890123456"])):
             with self.subTest(told), Rewriting(self.server.port, told, answers) as proxy:
@@ -216,7 +235,8 @@ class OnMariadb(sql_case.ServerTarget, LockCase, support.TestCase):
                 self.assertIn("?pooler=session", refused.err)
                 self.run_program("schema", "up", uri + "?pooler=session")
         with Rewriting(self.server.port, b"nothing of that kind", []) as proxy:
-            self.assertEqual(self.run_program("schema", "up", self.server.uri(self.database, via=proxy)).out, "nothing to do\n")
+            self.assertEqual(self.run_program("schema", "up", self.server.uri(self.database, via=proxy)).out,
+                             "nothing to do\n")
         self.assert_once(1, 2)
 
 

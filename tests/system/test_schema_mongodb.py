@@ -1,4 +1,7 @@
-"""`.mongo.json` through `schema up`, on FerretDB: no command is in a transaction, and the lock is a lease. pymongo reads what stands."""
+"""
+`.mongo.json` through `schema up`, on FerretDB: no command is in a transaction, and the lock is a lease. pymongo reads
+what stands.
+"""
 import json
 import os
 import signal
@@ -10,8 +13,10 @@ import ferretdb
 import support
 from test_schema_settle import POINTS, Case
 
-COMMANDS = [{"create": "t"}, {"createIndexes": "t", "indexes": [{"key": {"v": 1}, "name": "by_v", "unique": True}]}, {"insert": "t", "documents": [{"_id": 1, "v": 1}]},
-            {"update": "t", "updates": [{"q": {"_id": 1}, "u": {"$set": {"v": 5}}}]}, {"renameCollection": "t", "to": "u"}, {"create": "w"}, {"drop": "w"},
+COMMANDS = [{"create": "t"}, {"createIndexes": "t", "indexes": [{"key": {"v": 1}, "name": "by_v", "unique": True}]},
+            {"insert": "t", "documents": [{"_id": 1, "v": 1}]},
+            {"update": "t", "updates": [{"q": {"_id": 1}, "u": {"$set": {"v": 5}}}]},
+            {"renameCollection": "t", "to": "u"}, {"create": "w"}, {"drop": "w"},
             {"dropIndexes": "u", "index": "by_v"}]
 
 
@@ -42,9 +47,13 @@ class OnMongodb(Case, support.TestCase):
         return self.run_program("schema", "up", self.uri, code=code, env=environment)
 
     def test_up_and_down(self):
-        self.put_commands("001_users.up.mongo.json", {"create": "users"}, {"createIndexes": "users", "indexes": [{"key": {"name": 1}, "name": "by_name"}]})
+        self.put_commands("001_users.up.mongo.json", {"create": "users"},
+                          {"createIndexes": "users", "indexes": [{"key": {"name": 1}, "name": "by_name"}]})
         self.put_commands("001_users.down.mongo.json", {"drop": "users"})
-        self.put_commands("002_rows.up.mongo.json", {"insert": "users", "documents": [{"_id": 1, "name": "a;b"}, {"_id": 2, "at": {"$date": "2026-01-31T00:00:00Z"}}]})
+        self.put_commands("002_rows.up.mongo.json", {"insert": "users",
+                                                     "documents": [{"_id": 1, "name": "a;b"},
+                                                                   {"_id": 2,
+                                                                    "at": {"$date": "2026-01-31T00:00:00Z"}}]})
         self.put_commands("002_rows.down.mongo.json", {"delete": "users", "deletes": [{"q": {}, "limit": 0}]})
         self.assertIn("2 migrations applied", self.up().out)
         self.assertEqual([document["_id"] for document in self.there.users.find()], [1, 2])
@@ -71,7 +80,8 @@ class OnMongodb(Case, support.TestCase):
     def test_dry_run(self):
         """Costs are those of MongoDB's rules, and what is shown is no SQL."""
         self.put_commands("001_x.mongo.json", {"create": "t"}, {"drop": "t"})
-        self.put_commands("002_y.mongo.json", {"update": "t", "updates": [{"q": {}, "u": {"$set": {"a": 1}}, "multi": True}]})
+        self.put_commands("002_y.mongo.json", {"update": "t", "updates": [{"q": {}, "u": {"$set": {"a": 1}},
+                                                                           "multi": True}]})
         shown = self.run_program("schema", "up", self.uri, "--dry-run").out
         self.assertIn('"create": "t"', shown)
         self.assertNotIn(";", shown)
@@ -94,7 +104,8 @@ class OnMongodb(Case, support.TestCase):
         self.assertIn("holds its lock: builder", self.run_program("schema", "import", self.uri, code=5).err)
         self.there.migrate_advisory_lock.delete_many({})
         told = json.loads(self.run_program("schema", "import", self.uri, "--json").out)
-        self.assertEqual((told["tool"], {row["version"]: row["state"] for row in told["migrations"]}), ("golang-migrate", {"1": "applied", "2": "applied", "10": "pending"}))
+        self.assertEqual((told["tool"], {row["version"]: row["state"] for row in told["migrations"]}),
+                         ("golang-migrate", {"1": "applied", "2": "applied", "10": "pending"}))
         self.assertIn("1 migration applied", self.up().out)
         self.run_program("schema", "down", "3", self.uri, "--confirm")
         self.assertEqual(self.collections(), {"schema_migrations", "migrate_advisory_lock"})
@@ -108,11 +119,13 @@ class OnMongodb(Case, support.TestCase):
 
     def test_what_the_server_refuses(self):
         """The commands ahead of it stand, and it may be put right."""
-        self.put_commands("001_x.mongo.json", {"create": "t"}, {"insert": "t", "documents": [{"_id": 1}]}, {"insert": "t", "documents": [{"_id": 1}]}, {"create": "u"})
+        self.put_commands("001_x.mongo.json", {"create": "t"}, {"insert": "t", "documents": [{"_id": 1}]},
+                          {"insert": "t", "documents": [{"_id": 1}]}, {"create": "u"})
         failed = self.up(code=3)
         self.assertRegex(failed.err, r"001_x\.mongo\.json:\d+:\d+: .*[Dd]uplicate key")
         self.assertEqual(self.collections(), {"t"})
-        self.put_commands("001_x.mongo.json", {"create": "t"}, {"insert": "t", "documents": [{"_id": 1}]}, {"insert": "t", "documents": [{"_id": 2}]}, {"create": "u"})
+        self.put_commands("001_x.mongo.json", {"create": "t"}, {"insert": "t", "documents": [{"_id": 1}]},
+                          {"insert": "t", "documents": [{"_id": 2}]}, {"create": "u"})
         self.up()
         self.assertEqual((self.collections(), self.there.t.count_documents({})), ({"t", "u"}, 2))
         self.put("CREATE TABLE x (id int);\n", "002_x.cql")
@@ -143,10 +156,15 @@ class OnMongodb(Case, support.TestCase):
 
     def test_what_may_be_repeated(self):
         """What would find other documents the second time is asked; what finds the same ones is sent again."""
-        for command, repeats in (({"delete": "t", "deletes": [{"q": {"v": 1}, "limit": 1}]}, False), ({"delete": "t", "deletes": [{"q": {"v": 1}, "limit": 0}]}, True),
-                                 ({"update": "t", "updates": [{"q": {"v": 1}, "u": {"$set": {"v": 2}}}]}, False), ({"update": "t", "updates": [{"q": {"v": 1}, "u": {"$set": {"v": 2}}, "multi": True}]}, True),
-                                 ({"update": "t", "updates": [{"q": {"v": one}, "u": {"$set": {"v": one + 1}}, "multi": True} for one in (2, 1)]}, False),
-                                 ({"aggregate": "t", "pipeline": [{"$project": {"v": {"$add": ["$v", 1]}}}, {"$merge": {"into": "t"}}], "cursor": {}}, False)):
+        for command, repeats in (({"delete": "t", "deletes": [{"q": {"v": 1}, "limit": 1}]}, False),
+                                 ({"delete": "t", "deletes": [{"q": {"v": 1}, "limit": 0}]}, True),
+                                 ({"update": "t", "updates": [{"q": {"v": 1}, "u": {"$set": {"v": 2}}}]}, False),
+                                 ({"update": "t", "updates": [{"q": {"v": 1}, "u": {"$set": {"v": 2}}, "multi": True}]},
+                                  True),
+                                 ({"update": "t", "updates": [{"q": {"v": one}, "u": {"$set": {"v": one + 1}},
+                                                               "multi": True} for one in (2, 1)]}, False),
+                                 ({"aggregate": "t", "pipeline": [{"$project": {"v": {"$add": ["$v", 1]}}},
+                                                                  {"$merge": {"into": "t"}}], "cursor": {}}, False)):
             with self.subTest(command=command):
                 self.new_database()
                 self.there.t.insert_many([{"_id": i, "v": 1} for i in range(3)])
@@ -164,11 +182,13 @@ class OnMongodb(Case, support.TestCase):
         self.put("before:\n  - '%s => 4'\n" % zeros, "002_x.checks.yaml")
         refused = self.up(code=5)
         self.assertIn("expected: 4", refused.err)
-        for command in ('{"delete": "t", "deletes": [{"q": {}, "limit": 0}]}', '{"aggregate": "t", "pipeline": [{"$match": {}}, {"$out": "u"}], "cursor": {}}'):
+        for command in ('{"delete": "t", "deletes": [{"q": {}, "limit": 0}]}',
+                        '{"aggregate": "t", "pipeline": [{"$match": {}}, {"$out": "u"}], "cursor": {}}'):
             self.put("before:\n  - 'query %s => 9'\n" % command, "002_x.checks.yaml")
             self.assertIn("is no question", self.up(code=3).err)
         self.assertEqual(self.there.t.count_documents({}), 9)
-        self.put("before:\n  - '%s => 3'\nafter:\n  - '%s => 6'\n  - '%s => unchanged'\n" % (zeros, whole, total), "002_x.checks.yaml")
+        self.put("before:\n  - '%s => 3'\nafter:\n  - '%s => 6'\n  - '%s => unchanged'\n" % (zeros, whole, total),
+                 "002_x.checks.yaml")
         self.up()
         self.assertEqual(self.there.t.count_documents({}), 6)
 
@@ -194,7 +214,8 @@ class OnMongodb(Case, support.TestCase):
         self.run_program("schema", "repair", "002", self.uri, "--accept-checksum")
         self.assertEqual(self.up().out, "nothing to do\n")
         self.run_program("schema", "repair", "002", self.uri, "--mark-reverted")
-        states = lambda: {row["version"]: row["state"] for row in json.loads(self.run_program("schema", "status", self.uri, "--json").out)["migrations"]}
+        states = lambda: {row["version"]: row["state"] for row in json.loads(self.run_program("schema", "status",
+            self.uri, "--json").out)["migrations"]}
         self.assertEqual(states()["002"], "pending")
         self.up()
         self.assertEqual((states()["002"], self.collections()), ("applied", {"b", "bb"}))

@@ -1,4 +1,7 @@
-"""What becomes of statements that can't be in a transaction, when the program is killed around them: each is carried out once."""
+"""
+What becomes of statements that can't be in a transaction, when the program is killed around them: each is carried out
+once.
+"""
 import json
 import os
 import signal
@@ -11,13 +14,15 @@ import postgres
 import sql_case
 import support
 
-POINTS = ("evolve.after_intent", "evolve.before_statement", "evolve.after_statement", "evolve.after_step", "evolve.before_end_row")
+POINTS = ("evolve.after_intent", "evolve.before_statement", "evolve.after_statement", "evolve.after_step",
+          "evolve.before_end_row")
 
 
 class Case:
     def killed_and_resumed(self, point, occurrence=1):
         """True: the kill came, and did not pass by."""
-        result = support.transhume("schema", "up", self.uri, cwd=self.folder, env={"TRANSHUME_FAILPOINT": "%s:kill:%d" % (point, occurrence)})
+        result = support.transhume("schema", "up", self.uri, cwd=self.folder,
+                                   env={"TRANSHUME_FAILPOINT": "%s:kill:%d" % (point, occurrence)})
         self.assertIn(result.code, (0, -signal.SIGKILL))
         up = self.run_program("schema", "up", self.uri)
         states = json.loads(self.run_program("schema", "status", self.uri, "--json").out)["migrations"]
@@ -31,19 +36,31 @@ class Case:
 
 class OnPostgres(sql_case.ServerTarget, Case, support.TestCase):
     SERVERS = postgres
-    SETUP = ("CREATE TABLE t (id int PRIMARY KEY, n int, v text); INSERT INTO t SELECT g, g, 'v' FROM generate_series(1, 500) g;"
-             "CREATE TABLE p (d int) PARTITION BY RANGE (d); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (9); INSERT INTO p VALUES (3);"
+    SETUP = ("CREATE TABLE t (id int PRIMARY KEY, n int, v text); INSERT INTO t SELECT g, g, "
+             "'v' FROM generate_series(1, 500) g;"
+             "CREATE TABLE p (d int) PARTITION BY RANGE (d); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO "
+             "(9); INSERT INTO p VALUES (3);"
              "CREATE TYPE mood AS ENUM ('sad'); CREATE INDEX t_old ON t (v)")
     # A statement, and a query with its answer once it was carried out, once.
     STATEMENTS = [
-        ("CREATE INDEX CONCURRENTLY ON t (n);", "SELECT count(*), bool_and(indisvalid) FROM pg_index WHERE indrelid = 't'::regclass AND indkey[0] = 2", ["1", "t"]),
-        ("CREATE UNIQUE INDEX CONCURRENTLY ON t (n) WHERE n > 3;", "SELECT count(*), bool_and(indisvalid) FROM pg_index WHERE indrelid = 't'::regclass AND indkey[0] = 2", ["1", "t"]),
-        ("CREATE INDEX CONCURRENTLY named ON t (n);", "SELECT count(*), bool_and(indisvalid) FROM pg_index WHERE indrelid = 't'::regclass AND indkey[0] = 2", ["1", "t"]),
+        ("CREATE INDEX CONCURRENTLY ON t (n);",
+         "SELECT count(*), bool_and(indisvalid) FROM pg_index WHERE indrelid = 't'::regclass AND indkey[0] = 2",
+         ["1", "t"]),
+        ("CREATE UNIQUE INDEX CONCURRENTLY ON t (n) WHERE n > 3;",
+         "SELECT count(*), bool_and(indisvalid) FROM pg_index WHERE indrelid = 't'::regclass AND indkey[0] = 2",
+         ["1", "t"]),
+        ("CREATE INDEX CONCURRENTLY named ON t (n);",
+         "SELECT count(*), bool_and(indisvalid) FROM pg_index WHERE indrelid = 't'::regclass AND indkey[0] = 2",
+         ["1", "t"]),
         ("DROP INDEX CONCURRENTLY t_old;", "SELECT to_regclass('t_old') IS NULL", ["t"]),
-        ("ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY;", "SELECT (SELECT count(*) FROM pg_inherits WHERE inhparent = 'p'::regclass), (SELECT count(*) FROM p1)", ["0", "1"]),
+        ("ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY;",
+         "SELECT (SELECT count(*) FROM pg_inherits WHERE inhparent = 'p'::regclass), (SELECT count(*) FROM p1)",
+         ["0", "1"]),
         ("ALTER TYPE mood ADD VALUE 'glad';", "SELECT count(*) FROM pg_enum WHERE enumtypid = 'mood'::regtype", ["2"]),
-        ("CREATE DATABASE %s_made;", "SELECT count(*) FROM pg_database WHERE datname = current_database() || '_made'", ["1"]),
-        ("DROP DATABASE %s_old;", "SELECT count(*) FROM pg_database WHERE datname = current_database() || '_old'", ["0"]),
+        ("CREATE DATABASE %s_made;", "SELECT count(*) FROM pg_database WHERE datname = current_database() || '_made'",
+         ["1"]),
+        ("DROP DATABASE %s_old;", "SELECT count(*) FROM pg_database WHERE datname = current_database() || '_old'",
+         ["0"]),
         ("VACUUM t;", "SELECT 1", ["1"]),
     ]
 
@@ -63,13 +80,18 @@ class OnPostgres(sql_case.ServerTarget, Case, support.TestCase):
         self.assertEqual(killed, 3 * len(self.STATEMENTS))
 
     def test_an_index_that_the_server_had_not_finished(self):
-        """The program is killed while the server still waits for another's transaction, and the index without a name is there, invalid."""
+        """
+        The program is killed while the server still waits for another's transaction, and the index without a name is
+        there, invalid.
+        """
         self.uri = self.new_target()
         self.ask(self.SETUP)
-        self.ask("CREATE INDEX t_n_idx ON t (n); UPDATE pg_index SET indisvalid = false, indisready = true WHERE indexrelid = 't_n_idx'::regclass")
+        self.ask("CREATE INDEX t_n_idx ON t (n); UPDATE pg_index SET indisvalid = false, "
+                 "indisready = true WHERE indexrelid = 't_n_idx'::regclass")
         self.put("CREATE INDEX CONCURRENTLY ON t (n);\n")
         self.killed_and_resumed("evolve.after_intent")
-        valid = self.ask("SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 't'::regclass AND indkey[0] = 2 AND indisvalid")
+        valid = self.ask("SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 't'::regclass AND "
+                         "indkey[0] = 2 AND indisvalid")
         self.assertEqual(len(valid), 1)
 
 
@@ -85,16 +107,21 @@ class OnCassandra(Case, support.TestCase):
         self.uri = self.server.uri(self.keyspace)
 
     def tables(self):
-        return {row[0] for row in self.server.ask("system_schema", "SELECT table_name FROM tables WHERE keyspace_name = '%s'" % self.keyspace)
+        return {row[0] for row in self.server.ask("system_schema",
+                                                  "SELECT table_name FROM tables WHERE keyspace_name = '%s'"
+                                                  % self.keyspace)
                 if not row[0].startswith("_transhume")}
 
     def test_up_and_down(self):
         self.new_keyspace()
-        self.put("-- users\nCREATE TABLE users (id int PRIMARY KEY, name text);\nCREATE INDEX users_name ON users (name);\n", "001_users.up.cql")
+        self.put("-- users\nCREATE TABLE users (id int PRIMARY KEY, name text);\nCREATE INDEX users_name ON users "
+                 "(name);\n", "001_users.up.cql")
         self.put("DROP TABLE users;\n", "001_users.down.cql")
-        self.put("ALTER TABLE users ADD email text;\nINSERT INTO users (id, name, email) VALUES (1, 'a;b', 'x');\n", "002_email.up.cql")
+        self.put("ALTER TABLE users ADD email text;\nINSERT INTO users (id, name, email) VALUES (1, 'a;b', 'x');\n",
+                 "002_email.up.cql")
         self.assertIn("2 migrations applied", self.run_program("schema", "up", self.uri).out)
-        self.assertEqual([tuple(row) for row in self.server.ask(self.keyspace, "SELECT id, name, email FROM users")], [(1, "a;b", "x")])
+        self.assertEqual([tuple(row) for row in self.server.ask(self.keyspace, "SELECT id, name, email FROM users")],
+                         [(1, "a;b", "x")])
         self.assertEqual(self.run_program("schema", "up", self.uri).out, "nothing to do\n")
         self.put("CREATE TABLE bad (id int);\n", "003_bad.up.cql")
         failed = self.run_program("schema", "up", self.uri, code=3)
@@ -109,7 +136,8 @@ class OnCassandra(Case, support.TestCase):
         for point in POINTS:
             with self.subTest(point):
                 self.new_keyspace()
-                self.put("CREATE TABLE t (id int PRIMARY KEY);\nALTER TABLE t ADD v text;\nCREATE TABLE u (id int PRIMARY KEY);\n", "001_x.up.cql")
+                self.put("CREATE TABLE t (id int PRIMARY KEY);\nALTER TABLE t ADD v text;\nCREATE TABLE u (id int "
+                         "PRIMARY KEY);\n", "001_x.up.cql")
                 came, _ = self.killed_and_resumed(point)
                 self.assertTrue(came)
                 self.assertEqual(self.tables(), {"t", "u"})

@@ -112,9 +112,11 @@ class Addresses(SecretCase):
         for uri in self.uris(canary):
             for arguments in ([uri, "copy.db"], ["shop.db", uri]):
                 with self.subTest(arguments=arguments):
-                    for command, loud in support.covering(("init", "check", "migrate", "resume"), (True, False), by=self.id() + str(arguments)):
+                    for command, loud in support.covering(("init", "check", "migrate", "resume"), (True, False),
+                                                          by=self.id() + str(arguments)):
                         options = ["-v"] if loud else ["--json"] if command != "init" else ["-o", "-"]
-                        result = support.transhume(command, *options, *arguments, cwd=self.folder, env=self.environment())
+                        result = support.transhume(command, *options, *arguments, cwd=self.folder,
+                                                   env=self.environment())
                         self.assertNotIn(result.code, (-6, -11), result.err)
                         self.assert_nowhere([canary], result)
                         self.assertIn("a password on the command line can be seen", result.err)
@@ -125,26 +127,32 @@ class Addresses(SecretCase):
         for arguments in (["--plan", uri, "migrate"], ["migrate", "--state", uri + "/x"], [uri], ["help", uri],
                           ["migrate", "--jobs", uri], ["migrate", uri, uri, uri], ["connectors", uri],
                           ["report", "--run", uri], ["migrate", "--rejects", uri, "shop.db", "copy.db"],
-                          ["migrate", "--existing=" + uri, "shop.db", "copy.db"], ["check", "--include", uri, "shop.db"]):
+                          ["migrate", "--existing=" + uri, "shop.db", "copy.db"],
+                          ["check", "--include", uri, "shop.db"]):
             with self.subTest(arguments=arguments):
                 result = support.transhume(*arguments, cwd=self.folder, env=self.environment())
                 self.assert_nowhere([canary], result)
 
     def test_in_plans(self):
-        for name, text in (("plain", CANARY % "Plan"), ("short", "q7z"), ("odd", ODD % "Plan"), ("encoded", "can%61ryPlanQ7x2")):
+        for name, text in (("plain", CANARY % "Plan"), ("short", "q7z"), ("odd", ODD % "Plan"),
+                           ("encoded", "can%61ryPlanQ7x2")):
             for quotes in ('"%s"', "'%s'"):
                 if name == "odd":
-                    quoted = text.replace("\\", "\\\\").replace('"', '\\"') if quotes[0] == '"' else text.replace("'", "''")
+                    quoted = text.replace("\\", "\\\\").replace('"', '\\"') if quotes[0] == '"' else text.replace("'",
+                        "''")
                 else:
                     quoted = text
                 with self.subTest(name=name, quotes=quotes):
                     self.put("plan.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:copy.db\n"
-                             "tables:\n  customer: { key: [id], entities: { customer: { from: customer, fields: { '*': copy } } } }\n"
+                             "tables:\n  customer: { key: [id], entities: { customer: { from: customer, "
+                             "fields: { '*': copy } } } }\n"
                              % (quotes % ("postgres://dba:%s@127.0.0.1:9/shop" % quoted)))
-                    results = self.run_all_ways(["--plan", "plan.yaml"], self.environment(), ("check", "migrate", "resume"))
+                    results = self.run_all_ways(["--plan", "plan.yaml"], self.environment(),
+                                                ("check", "migrate", "resume"))
                     self.assert_nowhere([text, quoted, text.replace("%61", "a")], *results)
                     # The endpoints of the plan replaced: what is copied of it still holds its own.
-                    result = support.transhume("migrate", "-v", "--plan", "plan.yaml", "sqlite:shop.db", "sqlite:copy.db",
+                    result = support.transhume("migrate", "-v", "--plan", "plan.yaml", "sqlite:shop.db",
+                                               "sqlite:copy.db",
                                                cwd=self.folder, env=self.environment())
                     self.assert_code(result, 0)
                     report = support.transhume("report", "-o", "-", cwd=self.folder, env=self.environment())
@@ -213,17 +221,21 @@ class Aws(SecretCase):
         document = json.dumps({"Version": 1, "AccessKeyId": "AKIDPROC", "SecretAccessKey": canaries[0],
                                "SessionToken": canaries[1]})
         child = self.put("home/child", "")
-        script = self.put("give", "#!/bin/sh\ncat /proc/self/environ > %s\ncat /proc/self/cmdline >> %s\necho '%s'\n" % (
-            child, child, document), 0o700)
+        script = self.put("give", "#!/bin/sh\ncat /proc/self/environ > %s\ncat /proc/self/cmdline >> %s\necho '%s'\n"
+                          % (
+                              child, child, document), 0o700)
         self.put("home/.aws/config", "[profile shop]\ncredential_process = %s\n" % script)
-        self.run_and_look(canaries + kept, PGPASSWORD=canaries[2], MYSQL_PWD=canaries[3], AWS_PROFILE="shop", SHOP="x y",
-                          AWS_CONTAINER_AUTHORIZATION_TOKEN=kept[1], HTTPS_PROXY="http://mover:%s@127.0.0.1:9" % kept[0])
+        self.run_and_look(canaries + kept, PGPASSWORD=canaries[2], MYSQL_PWD=canaries[3], AWS_PROFILE="shop",
+                          SHOP="x y",
+                          AWS_CONTAINER_AUTHORIZATION_TOKEN=kept[1],
+                          HTTPS_PROXY="http://mover:%s@127.0.0.1:9" % kept[0])
         with open(child, encoding="utf-8") as file:
             told = file.read()
         for canary in canaries:
             self.assertNotIn(canary, told)
         for entry in ("HOME=" + self.home, "PATH=" + os.environ["PATH"], "AWS_PROFILE=shop", "SHOP=x y",
-                      "AWS_CONTAINER_AUTHORIZATION_TOKEN=" + kept[1], "HTTPS_PROXY=http://mover:%s@127.0.0.1:9" % kept[0]):
+                      "AWS_CONTAINER_AUTHORIZATION_TOKEN=" + kept[1],
+                      "HTTPS_PROXY=http://mover:%s@127.0.0.1:9" % kept[0]):
             self.assertIn(entry, told.split("\0"))
         self.assertFalse([entry for entry in told.split("\0") if entry.startswith(("PGPASSWORD", "MYSQL_PWD"))])
 
@@ -248,13 +260,16 @@ class Aws(SecretCase):
                 if headers.get("authorization") != canaries[2]:
                     return 401, "no " + str(headers)
                 return 200, json.dumps({"AccessKeyId": "AKIDCONT", "SecretAccessKey": canaries[0], "Token": canaries[1],
-                                        "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))})
+                                        "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ",
+                                                                    time.gmtime(time.time() + 3600))})
             return answer_of_a_fool(method, target, headers, body)
         self.answer = answer
         url = self.server.url + "/credentials"
-        self.run_and_look(canaries, AWS_CONTAINER_CREDENTIALS_FULL_URI=url, AWS_CONTAINER_AUTHORIZATION_TOKEN=canaries[2])
+        self.run_and_look(canaries, AWS_CONTAINER_CREDENTIALS_FULL_URI=url,
+                          AWS_CONTAINER_AUTHORIZATION_TOKEN=canaries[2])
         token = self.put("token", canaries[2])
-        self.run_and_look(canaries, AWS_CONTAINER_CREDENTIALS_FULL_URI=url, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=token)
+        self.run_and_look(canaries, AWS_CONTAINER_CREDENTIALS_FULL_URI=url,
+                          AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=token)
 
     def test_container_that_refuses(self):
         canary = CANARY % "Refused"
@@ -271,8 +286,10 @@ class Aws(SecretCase):
             if "Action=AssumeRole" not in form:
                 return answer_of_a_fool(method, target, headers, body)
             if refuses:
-                return 403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no: %s %s</Message></Error></ErrorResponse>" % (
-                    form.replace("&", " "), headers), {"Content-Type": "text/xml"}
+                return (403,
+                        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no: %s "
+                        "%s</Message></Error></ErrorResponse>" % (
+                            form.replace("&", " "), headers), {"Content-Type": "text/xml"})
             action = "AssumeRoleWithWebIdentity" if "WebIdentity" in form else "AssumeRole"
             return 200, net_support.STS_ANSWER.format(action=action, key="AKIDROLE", secret=secret, token=token,
                                                       expiration=net_support.stamp(3600)), {"Content-Type": "text/xml"}
@@ -280,14 +297,17 @@ class Aws(SecretCase):
 
     def test_role(self):
         canaries = [CANARY % name for name in ("BaseSecret", "BaseToken", "ExternalId", "RoleSecret", "RoleToken")]
-        self.put("home/.aws/credentials", "[base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = %s\naws_session_token = %s\n"
+        self.put("home/.aws/credentials",
+                 "[base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = %s\naws_session_token = %s\n"
                  % tuple(canaries[:2]))
-        self.put("home/.aws/config", "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\nexternal_id = %s\n" % canaries[2])
+        self.put("home/.aws/config",
+                 "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\nexternal_id = %s\n" % canaries[2])
         for refuses in (False, True):
             with self.subTest(refuses=refuses):
                 self.token_service(*canaries[3:], refuses)
                 # an external id is no secret, says AWS: a refusal that tells it back is shown
-                self.run_and_look([canary for canary in canaries if not refuses or canary != canaries[2]], briefly=refuses, AWS_ENDPOINT_URL_STS=self.server.url)
+                self.run_and_look([canary for canary in canaries if not refuses or canary != canaries[2]],
+                                  briefly=refuses, AWS_ENDPOINT_URL_STS=self.server.url)
                 self.assertTrue(any(canaries[2].encode() in request[3] for request in self.server.requests))
 
     def test_web_identity(self):
@@ -296,13 +316,15 @@ class Aws(SecretCase):
         for refuses in (False, True):
             with self.subTest(refuses=refuses):
                 self.token_service(*canaries[1:], refuses)
-                self.run_and_look(canaries, briefly=refuses, AWS_ENDPOINT_URL_STS=self.server.url, AWS_WEB_IDENTITY_TOKEN_FILE=token,
+                self.run_and_look(canaries, briefly=refuses, AWS_ENDPOINT_URL_STS=self.server.url,
+                                  AWS_WEB_IDENTITY_TOKEN_FILE=token,
                                   AWS_ROLE_ARN="arn:aws:iam::1:role/r")
                 self.assertTrue(any(canaries[0].encode() in request[3] for request in self.server.requests))
 
     def test_signed_in(self):
         canaries = [CANARY % name for name in ("SsoToken", "SsoSecret", "SsoSession")]
-        self.put("home/.aws/config", "[sso-session corp]\nsso_start_url = https://corp.example/start\nsso_region = eu-west-1\n"
+        self.put("home/.aws/config",
+                 "[sso-session corp]\nsso_start_url = https://corp.example/start\nsso_region = eu-west-1\n"
                  "[default]\nsso_session = corp\nsso_account_id = 123\nsso_role_name = r\n")
         os.makedirs(os.path.join(self.home, ".aws", "sso", "cache"))
         self.put("home/.aws/sso/cache/%s.json" % hashlib.sha1(b"corp").hexdigest(), json.dumps(
@@ -319,7 +341,8 @@ class Aws(SecretCase):
                         "accessKeyId": "AKIDSSO", "secretAccessKey": canaries[1], "sessionToken": canaries[2],
                         "expiration": int((time.time() + 3600) * 1000)}})
                 self.answer = answer
-                self.run_and_look(canaries, told="SSO" if refuses else "AccessDenied", briefly=refuses, AWS_ENDPOINT_URL_SSO=self.server.url)
+                self.run_and_look(canaries, told="SSO" if refuses else "AccessDenied", briefly=refuses,
+                                  AWS_ENDPOINT_URL_SSO=self.server.url)
 
     def test_instance(self):
         canaries = [CANARY % name for name in ("MetadataToken", "InstanceSecret", "InstanceSession")]
@@ -331,15 +354,19 @@ class Aws(SecretCase):
                         return 200, canaries[0]
                     if not target.startswith(folder):
                         return answer_of_a_fool(method, target, headers, body)
-                    if headers.get("x-aws-ec2-metadata-token") != canaries[0] or refuses:  # pylint: disable=cell-var-from-loop
+                    # pylint: disable=cell-var-from-loop
+                    if headers.get("x-aws-ec2-metadata-token") != canaries[0] or refuses:
                         return 403, "no: %s" % headers
                     if target == folder:
                         return 200, "shop-role"
-                    return 200, json.dumps({"Code": "Success", "Type": "AWS-HMAC", "LastUpdated": net_support.stamp(-60),
-                                            "AccessKeyId": "AKIDEC2", "SecretAccessKey": canaries[1], "Token": canaries[2],
+                    return 200, json.dumps({"Code": "Success", "Type": "AWS-HMAC",
+                                            "LastUpdated": net_support.stamp(-60),
+                                            "AccessKeyId": "AKIDEC2", "SecretAccessKey": canaries[1],
+                                            "Token": canaries[2],
                                             "Expiration": net_support.stamp(3600)})
                 self.answer = answer
-                self.run_and_look(canaries, told="metadata" if refuses else "AccessDenied", briefly=refuses, AWS_EC2_METADATA_DISABLED="false",
+                self.run_and_look(canaries, told="metadata" if refuses else "AccessDenied", briefly=refuses,
+                                  AWS_EC2_METADATA_DISABLED="false",
                                   AWS_EC2_METADATA_SERVICE_ENDPOINT=self.server.url + "/")
 
     def test_proxy(self):
@@ -347,7 +374,8 @@ class Aws(SecretCase):
         canary = CANARY % "ProxyPassword"
         packed = base64.b64encode(b"mover:" + canary.encode()).decode()
         self.answer = lambda method, target, headers, body: (
-            (407, "no: %s %s" % (target, headers)) if method == "CONNECT" else answer_of_a_fool(method, target, headers, body))
+            (407, "no: %s %s" % (target, headers)) if method == "CONNECT"
+            else answer_of_a_fool(method, target, headers, body))
         self.uri = "dynamodb://eu-west-1?endpoint=https://shop.example"
         keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "any", "AWS_EC2_METADATA_DISABLED": "true"}
         in_short = ["--timeout", "1s"]
@@ -361,7 +389,8 @@ class Aws(SecretCase):
             env = self.environment(**keys, https_proxy="http://mover:%s@127.0.0.1:%d" % (canary, port))
             for option in ("-v", "--json"):
                 with self.subTest(port=port, option=option):
-                    result = support.transhume(command, option, *in_short, self.uri, "copy.db", cwd=self.folder, env=env)
+                    result = support.transhume(command, option, *in_short, self.uri, "copy.db", cwd=self.folder,
+                                               env=env)
                     self.assert_nowhere([canary, packed], result)
                     self.assertIn("proxy", result.err)
         self.assertTrue(any(packed in request[2].get("proxy-authorization", "") for request in self.server.requests))
@@ -395,7 +424,8 @@ class AwsRuns(SecretCase):
 
     def program(self, command, *arguments, code=0):
         """Loud; what can be said as JSON is, too."""
-        for words in (["-v"], ["--json"]) if command in ("check", "status", "report", "validate") and "--repair" not in arguments else (["-v"],):
+        for words in (["-v"], ["--json"]) if command in ("check", "status", "report",
+                                                         "validate") and "--repair" not in arguments else (["-v"],):
             result = support.transhume(command, *words, *arguments, cwd=self.folder, env=self.env)
             self.assert_code(result, code)
             self.results.append(result)
@@ -414,12 +444,14 @@ tables:
   people: { key: { partition: Mail }, from: customer, fields: { Mail: "{mail}", "*": copy } }
 """ % uri)
         self.program("check", "--plan", "plan.yaml", code=1)   # a key is null
-        first = self.stopped("migrate", "-v", "--chunk-rows", "10", "--plan", "plan.yaml", failpoint="engine.after_commit", occurrence=2, env=self.env)
+        first = self.stopped("migrate", "-v", "--chunk-rows", "10", "--plan", "plan.yaml",
+                             failpoint="engine.after_commit", occurrence=2, env=self.env)
         self.assert_unseen(first, canaries)
         first.kill()
         self.results.append(support.finish(first))
         self.program("resume", "--plan", "plan.yaml", code=1)
-        self.program("migrate", "--chunk-rows", "10", "--plan", "plan.yaml", code=1)  # over what is there: images are kept
+        # over what is there: images are kept
+        self.program("migrate", "--chunk-rows", "10", "--plan", "plan.yaml", code=1)
         item = items.scan(self.client, "people")[0]
         self.client.put_item(TableName="people", Item={"Mail": item["Mail"], "name": {"S": "altered"}})
         self.program("validate", code=1)
@@ -434,7 +466,8 @@ tables:
         ledger = repr([items.scan(self.client, name) for name in self.client.list_tables()["TableNames"]])
         self.assertIn("_transhume", repr(self.client.list_tables()["TableNames"]))
         seen = self.files()
-        for part in ("/rejects/", "/before/", "/report.html", "/report.json", "/validation.json", "/transhume.log", "/events.jsonl"):
+        for part in ("/rejects/", "/before/", "/report.html", "/report.json", "/validation.json", "/transhume.log",
+                     "/events.jsonl"):
             self.assertTrue(any(part in path for path in seen), (part, sorted(seen)))
         for canary in canaries:
             self.assertNotIn(canary, ledger)
@@ -442,7 +475,8 @@ tables:
 
     def test_environment(self):
         canaries = [CANARY % "LiveSecret", CANARY % "LiveToken"]
-        self.through_its_life(canaries, AWS_ACCESS_KEY_ID="AKIDLIVE", AWS_SECRET_ACCESS_KEY=canaries[0], AWS_SESSION_TOKEN=canaries[1])
+        self.through_its_life(canaries, AWS_ACCESS_KEY_ID="AKIDLIVE", AWS_SECRET_ACCESS_KEY=canaries[0],
+                              AWS_SESSION_TOKEN=canaries[1])
 
     def test_from_elsewhere(self):
         """By all ways in a soak."""
@@ -451,24 +485,31 @@ tables:
 
     def by_a_profile(self):
         canaries = [CANARY % "ProfileSecret", CANARY % "ProfileToken"]
-        self.put("home/.aws/credentials", "[shop]\naws_access_key_id = AKIDSHOP\naws_secret_access_key = %s\naws_session_token = %s\n" % tuple(canaries))
+        self.put("home/.aws/credentials",
+                 "[shop]\naws_access_key_id = AKIDSHOP\naws_secret_access_key = %s\naws_session_token = %s\n"
+                 % tuple(canaries))
         self.through_its_life(canaries, AWS_PROFILE="shop")
 
     def by_a_process(self):
         canaries = [CANARY % "ChildSecret", CANARY % "ChildToken"]
         script = self.put("give", "#!/bin/sh\necho '%s'\n" % json.dumps(
-            {"Version": 1, "AccessKeyId": "AKIDCHILD", "SecretAccessKey": canaries[0], "SessionToken": canaries[1]}), 0o700)
+            {"Version": 1, "AccessKeyId": "AKIDCHILD", "SecretAccessKey": canaries[0], "SessionToken": canaries[1]}),
+                          0o700)
         self.put("home/.aws/config", "[default]\ncredential_process = %s\n" % script)
         self.through_its_life(canaries)
 
 
 class Database:
-    """Passwords for a real server, from wherever its own clients have them, as target and as source, through a run's whole life."""
+    """
+    Passwords for a real server, from wherever its own clients have them, as target and as source, through a run's whole
+    life.
+    """
 
     ROWS = {"customer": 40, "invoice": 120, "line": 240}
 
     def environment(self, **changes):
-        return dict(super().environment(**changes), **{name: None for name in os.environ if name.startswith(("PG", "MYSQL"))}, **changes)
+        return dict(super().environment(**changes), **{name: None for name in os.environ
+                                                       if name.startswith(("PG", "MYSQL"))}, **changes)
 
     def setUp(self):
         super().setUp()
@@ -490,7 +531,8 @@ class Database:
             for words in ways if support.SOAK or canary in uri else [ways[len(self.results) % 2]]:
                 self.program(arguments[0], *words, *arguments[1:], code=code, env=env)
         both("check", *where)
-        first = self.stopped("migrate", "-v", "--chunk-rows", "20", *where, failpoint="engine.after_commit", occurrence=2, env=env)
+        first = self.stopped("migrate", "-v", "--chunk-rows", "20", *where, failpoint="engine.after_commit",
+                             occurrence=2, env=env)
         self.assert_unseen(first, [canary])
         first.kill()
         self.results.append(support.finish(first))
@@ -499,7 +541,8 @@ class Database:
         if support.SOAK or canary in uri:
             self.to_its_end(uri, both, canary, env)
         self.refuse_password()
-        for command in (("check", *where), ("migrate", *where), ("finish", "--confirm", uri), ("validate", "--state", "back", uri, "copy.db")):
+        for command in (("check", *where), ("migrate", *where), ("finish", "--confirm", uri),
+                        ("validate", "--state", "back", uri, "copy.db")):
             self.assertIn("[credentials]", self.program(command[0], "-v", *command[1:], code=2, env=env).err)
         self.assert_nowhere([canary], *self.results)
 
@@ -530,7 +573,8 @@ class Database:
         canary = CANARY % name
         self.take_password(canary)
         login = "mover:" + canary if password else "mover"
-        self.through_its_life(canary, "%s://%s@127.0.0.1:%d/%s%s" % (self.scheme, login, self.server.port, self.name, options),
+        self.through_its_life(canary, "%s://%s@127.0.0.1:%d/%s%s" % (self.scheme, login, self.server.port, self.name,
+                                                                     options),
                               self.environment(**{key: value % {"canary": canary} for key, value in changes.items()}))
 
     def test_uri(self):
@@ -542,11 +586,14 @@ class Postgres(Database, SecretCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.server = postgres.for_class(cls, hba="host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+        cls.server = postgres.for_class(cls,
+                                        hba="host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 "
+                                            "scram-sha-256\n")
         cls.server.psql("postgres", "CREATE ROLE mover LOGIN")
 
     def take_password(self, password):
-        self.server.psql("postgres", "ALTER ROLE mover PASSWORD '%s'; ALTER DATABASE %s OWNER TO mover" % (password, self.name))
+        self.server.psql("postgres", "ALTER ROLE mover PASSWORD '%s'; ALTER DATABASE %s OWNER TO mover" % (password,
+            self.name))
 
     def refuse_password(self):
         self.server.psql("postgres", "ALTER ROLE mover PASSWORD 'quite another'")
@@ -570,13 +617,15 @@ class Postgres(Database, SecretCase):
         canary = CANARY % "KeyPassword"
         address = "postgres://postgres@127.0.0.1:%d/%s?sslpassword=%s" % (self.server.port, self.name, canary)
         arguments = ["--chunk-rows", "20", "shop.db", address]
-        missing = support.transhume("check", "-v", "shop.db", address + "&sslmode=verify-full&sslcert=nowhere&sslkey=nowhere",
+        missing = support.transhume("check", "-v", "shop.db", address
+                                    + "&sslmode=verify-full&sslcert=nowhere&sslkey=nowhere",
                                     cwd=self.folder, env=self.environment())
         self.assert_code(missing, 3)
         process = self.stopped("migrate", "-v", *arguments, failpoint="engine.after_commit", env=self.environment())
         self.assert_unseen(process, [canary])
         process.kill()
-        results = [missing, support.finish(process), *self.run_all_ways(arguments, self.environment(), ("check", "resume", "report"))]
+        results = [missing, support.finish(process), *self.run_all_ways(arguments, self.environment(),
+                                                                        ("check", "resume", "report"))]
         self.assert_nowhere([canary], *results)
         self.assertEqual({table: len(rows) for table, rows in self.tables().items() if table in self.ROWS}, self.ROWS)
 
@@ -589,7 +638,8 @@ class Postgres(Database, SecretCase):
             with self.subTest(name):
                 self.setUp()
                 self.put(name, "[shop]\npassword=%s\n" % (CANARY % "Service"))
-                self.way("Service", options="?service=shop", **{key: self.path(value) for key, value in changes.items()})
+                self.way("Service", options="?service=shop", **{key: self.path(value)
+                                                                for key, value in changes.items()})
 
 
 class Mysql(Database, SecretCase):
@@ -631,20 +681,24 @@ class Process(SecretCase):
         self.assert_unseen(self.running(), [])
 
     def test_may_not_be_dumped(self):
-        """A core that is piped to a program minds only this flag, and so do debuggers of the same user: of a process that
+        """A core that is piped to a program minds only this flag, and so do debuggers of the same user: of a process
+        that
         may not be dumped the files in /proc are root's, whoever it runs as."""
         if os.geteuid() == 0 and not support.shutil.which("setpriv"):
             self.skipTest("root's files are root's in any case, and there is no setpriv")
         folder = self.open_folder()
         support.shutil.copyfile(self.path("shop.db"), os.path.join(folder, "shop.db"))
         os.chmod(os.path.join(folder, "program"), 0o755)   # one that can't be read could not be dumped in any case
-        guard = ["setpriv", "--reuid=%d" % refusals.NOBODY, "--regid=%d" % refusals.NOBODY, "--clear-groups", "--"] if os.geteuid() == 0 else []
+        guard = ["setpriv", "--reuid=%d" % refusals.NOBODY, "--regid=%d" % refusals.NOBODY, "--clear-groups",
+                 "--"] if os.geteuid() == 0 else []
         user = refusals.NOBODY if guard else os.geteuid()
 
         def owner(command):
-            process = subprocess.Popen([*guard, *command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                       env=support.environment_with({"TRANSHUME_FAILPOINT": "engine.after_commit:stop:2",
-                                                                     "TRANSHUME_FAILPOINT_COUNT": None}))
+            process = subprocess.Popen([*guard, *command], cwd=folder, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL,
+                                       env=support.environment_with(
+                                           {"TRANSHUME_FAILPOINT": "engine.after_commit:stop:2",
+                                            "TRANSHUME_FAILPOINT_COUNT": None}))
             self.addCleanup(self.end, process)
             name = os.path.basename(command[0])
             place = "/proc/%d/" % process.pid
@@ -652,14 +706,16 @@ class Process(SecretCase):
             def is_it():
                 self.assertIsNone(process.poll())
                 with open(place + "comm", encoding="ascii") as file:
-                    return file.read().strip() == name and (name == "sleep" or support.process_state(process.pid) == "T")
+                    return file.read().strip() == name and (name == "sleep"
+                                                            or support.process_state(process.pid) == "T")
             self.wait_until("it is at work", is_it)
             with open(place + "status", encoding="ascii") as file:
                 uids, = [line.split()[1:] for line in file if line.startswith("Uid:")]
             self.assertEqual(set(uids), {str(user)})
             return os.stat(place + "stat").st_uid
         self.assertEqual(owner(["/bin/sleep", "60"]), user, "this is no way to tell")
-        self.assertEqual(owner([os.path.join(folder, "program"), "migrate", "--chunk-rows", "20", "--no-express", "shop.db", "copy.db"]), 0)
+        self.assertEqual(owner([os.path.join(folder, "program"), "migrate", "--chunk-rows", "20", "--no-express",
+                                "shop.db", "copy.db"]), 0)
 
     def test_command_line(self):
         canary = CANARY % "Cmdline"
@@ -706,7 +762,8 @@ tables:
             self.run_program("migrate", "--plan", "plan.yaml", code=1)
             os.rename(self.path("out"), self.path("out%d" % time.monotonic_ns()))
         self.assert_there(self.seen_modes(".transhume"), *[".transhume/" + name for name in (
-            "state.json", "run.json", "plan.yaml", "transhume.log", "events.jsonl", "metrics.jsonl", "chunks.jsonl", "report.html", "report.md",
+            "state.json", "run.json", "plan.yaml", "transhume.log", "events.jsonl", "metrics.jsonl", "chunks.jsonl",
+            "report.html", "report.md",
             "report.json", "rejects/1-1.jsonl", "lock", "runs/*/state.json", "runs/*/rejects/1-1.jsonl")])
 
     def test_modes_of_a_repair_and_of_a_folder(self):
@@ -721,13 +778,16 @@ tables:
         self.write(part, "\n".join(lines[:5] + lines[6:] + [lines[5].replace('"id":6', '"id":999')]) + "\n")
         found = json.loads(self.run_program("validate", "--level", "full", "--json", code=1).out)["entities"]
         self.assertEqual([found[0][what] for what in ("missing", "different", "extra")], [1, 1, 1], found)
-        self.assert_there(self.seen_modes(".transhume", "out"), ".transhume/validation.json", ".transhume/validate.jsonl")
+        self.assert_there(self.seen_modes(".transhume", "out"), ".transhume/validation.json",
+                          ".transhume/validate.jsonl")
         self.run_program("validate", "--repair", "--delete-extra", "--confirm")
         os.chmod(self.write("p.yaml", "transhume: 1\n"), 0o644)
         self.run_program("validate", "--state", "other", "--plan", self.path("p.yaml"), "shop.db", "jsonl:out")
         self.assert_there(self.seen_modes(".transhume", "out"), *[".transhume/" + name for name in (
-            "repair.jsonl", "delete.jsonl", "input.jsonl", "runs/*/run.json", "runs/*/validation.json", "runs/*/validate.jsonl")],
-            *["out/_transhume/" + name for name in ("lock", "ledger.log", "made", "tables/customer.json", "run-*/replaced/customer/*",
+            "repair.jsonl", "delete.jsonl", "input.jsonl", "runs/*/run.json", "runs/*/validation.json",
+            "runs/*/validate.jsonl")],
+            *["out/_transhume/" + name for name in ("lock", "ledger.log", "made", "tables/customer.json",
+                                                    "run-*/replaced/customer/*",
                                                     "versions/customer/*")])
 
     def test_modes_of_mended_rejects(self):
@@ -755,7 +815,8 @@ tables:
 
         def is_there():
             self.assertIsNone(process.poll(), "it ended before it spilled")
-            return any(name.startswith("part-") for _, _, names in os.walk(self.path(".transhume", "spill")) for name in names)
+            return any(name.startswith("part-") for _, _, names in os.walk(self.path(".transhume", "spill"))
+                       for name in names)
         self.wait_until("it spills", is_there)
         process.send_signal(signal.SIGSTOP)
         self.wait_until_stopped(process)
@@ -767,7 +828,8 @@ tables:
         self.addCleanup(server.stop)
         self.open_to_all()
         env = servers.aws_environment(self.folder)
-        arguments = ["--include", "customer", "--existing", "upsert", "shop.db", "dynamodb://us-east-1?endpoint=" + server.endpoint]
+        arguments = ["--include", "customer", "--existing", "upsert", "shop.db",
+                     "dynamodb://us-east-1?endpoint=" + server.endpoint]
         self.run_program("migrate", *arguments, env=env)
         self.run_program("migrate", *arguments, env=env)
         self.assert_there(self.seen_modes(".transhume"), ".transhume/before/*")

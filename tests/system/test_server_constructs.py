@@ -1,7 +1,10 @@
-"""The constructs of the plan language between SQL databases: PostgreSQL, MariaDB and SQLite as source and as target, killed and resumed.
+"""The constructs of the plan language between SQL databases: PostgreSQL, MariaDB and SQLite as source and as target,
+killed and resumed.
 
-The plans and what they make are those of test_plan_constructs.py, with some of SQL's own: tables split, merged, joined by pairs,
-lists of JSON columns made rows. What must arrive is computed by SQL and Python over a SQLite file; what arrived the databases' own clients tell.
+The plans and what they make are those of test_plan_constructs.py, with some of SQL's own: tables split, merged, joined
+by pairs,
+lists of JSON columns made rows. What must arrive is computed by SQL and Python over a SQLite file; what arrived the
+databases' own clients tell.
 """
 import decimal
 import json
@@ -20,11 +23,13 @@ KINDS = {"postgres": postgres, "mysql": mariadb}
 PAIRS = [(source, target) for source in (*KINDS, "sqlite") for target in (*KINDS, "sqlite")]
 TABLES = {
     "region": "code varchar(20) NOT NULL, zone int NOT NULL, name text, PRIMARY KEY (code, zone)",
-    "person": "id int PRIMARY KEY, name text NOT NULL, boss int REFERENCES person(id), nick text, region_code varchar(20), region_zone int, "
+    "person": "id int PRIMARY KEY, name text NOT NULL, boss int REFERENCES person(id), nick text, "
+              "region_code varchar(20), region_zone int, "
               "FOREIGN KEY (region_code, region_zone) REFERENCES region(code, zone)",
     "sale": "id int PRIMARY KEY, person int REFERENCES person(id), day text, total numeric(10,2)",
     "product": "id int PRIMARY KEY, title varchar(40) NOT NULL, maker varchar(20)",
-    "item": "id int PRIMARY KEY, sale int NOT NULL REFERENCES sale(id), product int REFERENCES product(id), quantity int, price numeric(10,2)",
+    "item": "id int PRIMARY KEY, sale int NOT NULL REFERENCES sale(id), product int REFERENCES product(id), "
+            "quantity int, price numeric(10,2)",
     "maker": "short varchar(20) NOT NULL UNIQUE, `long` text",
     "visit": "number int PRIMARY KEY, who int, place text",
     "basket": "id int PRIMARY KEY, who varchar(20), goods json",
@@ -65,7 +70,8 @@ BASKETS = [(number, "who%d" % (number % 5), None if number % 6 == 0 else goods(n
 """)
 def a_table_split_in_two(shop):
     return {"people": shop.rows("SELECT id, name AS called FROM person"),
-            "places": shop.rows("SELECT id AS person, region_code || '/' || region_zone AS place FROM person WHERE region_code IS NOT NULL")}
+            "places": shop.rows("SELECT id AS person, region_code || '/' || region_zone AS place FROM person WHERE "
+                                "region_code IS NOT NULL")}
 
 
 @own("""
@@ -76,8 +82,10 @@ def a_table_split_in_two(shop):
       person: { from: person, where: "id > 30", fields: { kind: { const: person }, id: copy, label: { column: name } } }
 """)
 def two_tables_merged(shop):
-    return {"things": [dict(row, kind="product") for row in shop.rows("SELECT id, title AS label, maker FROM product")] +
-                      [dict(row, kind="person") for row in shop.rows("SELECT id, name AS label FROM person WHERE id > 30")]}
+    return {"things": [dict(row, kind="product") for row in shop.rows("SELECT id, title AS label, maker FROM product")]
+            +
+                      [dict(row, kind="person")
+                       for row in shop.rows("SELECT id, name AS label FROM person WHERE id > 30")]}
 
 
 @own("""
@@ -91,7 +99,8 @@ def two_tables_merged(shop):
         fields: { person: { lookup: sale, column: person, default: -1 }, product: { column: product } }
 """)
 def a_junction_of_pairs(shop):
-    return {"bought": shop.rows("SELECT DISTINCT coalesce(s.person, -1) AS person, i.product FROM item i JOIN sale s ON s.id = i.sale "
+    return {"bought": shop.rows("SELECT DISTINCT coalesce(s.person, -1) AS person, "
+                                "i.product FROM item i JOIN sale s ON s.id = i.sale "
                                 "WHERE i.product IS NOT NULL")}
 
 
@@ -114,7 +123,8 @@ def a_junction_of_pairs(shop):
 """)
 def a_list_made_rows(shop):
     return {"baskets": [{"id": number, "owner": who} for number, who, _ in BASKETS],
-            "goods": [{"basket": number, "place": place, "sku": one["sku"], "amount": one["n"], "label": "%d x %s for %s" % (one["n"], one["sku"], who)}
+            "goods": [{"basket": number, "place": place, "sku": one["sku"], "amount": one["n"],
+                       "label": "%d x %s for %s" % (one["n"], one["sku"], who)}
                       for number, who, listed in BASKETS for place, one in enumerate(listed or [], 1)]}
 
 
@@ -137,11 +147,18 @@ class ServerConstructs(Constructs):
         if kind not in self.sources or kind == "sqlite":
             script = []
             for table, columns in TABLES.items():
-                rows = [tuple(row) for row in self.shop.db.execute('SELECT * FROM "%s"' % table)] if table not in ("visit", "basket") else \
-                    [(number, *row) for number, row in enumerate(self.shop.db.execute("SELECT who, place FROM visit ORDER BY rowid"), 1)] \
-                    if table == "visit" else [(number, who, None if listed is None else json.dumps(listed)) for number, who, listed in BASKETS]
-                script.append("CREATE TABLE %s (%s)" % (table, columns if kind == "mysql" else columns.replace("`", '"')))
-                script.append("INSERT INTO %s VALUES %s" % (table, ", ".join("(%s)" % ", ".join(map(literal, row)) for row in rows)))
+                rows = ([tuple(row) for row in self.shop.db.execute('SELECT * FROM "%s"' % table)]
+                        if table not in ("visit", "basket") else
+                        [(number, *row)
+                         for number, row in enumerate(self.shop.db.execute("SELECT who, place FROM visit ORDER "
+                                                                           "BY rowid"), 1)]
+                        if table == "visit" else [(number, who, None if listed is None else json.dumps(listed))
+                                                  for number, who, listed in BASKETS])
+                script.append("CREATE TABLE %s (%s)" % (table,
+                                                        columns if kind == "mysql" else columns.replace("`", '"')))
+                script.append("INSERT INTO %s VALUES %s" % (table,
+                                                            ", ".join("(%s)" % ", ".join(map(literal, row))
+                                                                      for row in rows)))
             script = ";\n".join(script) + ";" + AFTER
             if kind == "sqlite":
                 return "sqlite:" + support.make_sqlite(self.path("source.db"), script)
@@ -162,23 +179,31 @@ class ServerConstructs(Constructs):
         if kind == "sqlite":
             return sqlite_records(name, table)
         if kind == "postgres":
-            texts = [row for row, in self.servers[kind].ask(name, 'SELECT encode(convert_to(row_to_json(t)::text, \'UTF8\'), \'hex\') FROM "%s" t' % table)]
+            texts = [row for row, in self.servers[kind].ask(name,
+                                                            'SELECT encode(convert_to(row_to_json(t)::text, \'UTF8\'), '
+                                                            '\'hex\') FROM "%s" t' % table)]
         else:
-            columns = self.servers[kind].ask(name, "SELECT column_name, data_type FROM information_schema.columns WHERE "
+            columns = self.servers[kind].ask(name,
+                                             "SELECT column_name, data_type FROM information_schema.columns WHERE "
                                                    "table_schema = database() AND table_name = '%s'" % table)
             # the texts of one function have one collation
-            pairs = ", ".join("'%s', `%s`%s" % (column, column, " COLLATE utf8mb4_bin" if data_type.endswith(("char", "text")) else "")
+            pairs = ", ".join("'%s', `%s`%s" % (column, column,
+                                                " COLLATE utf8mb4_bin" if data_type.endswith(("char", "text")) else "")
                               for column, data_type in columns)
-            texts = [row for row, in self.servers[kind].ask(name, "SELECT HEX(JSON_OBJECT(%s)) FROM `%s`" % (pairs, table))]
-        return [{field: json.loads(value, parse_float=decimal.Decimal) if isinstance(value, str) and value.startswith("[") else value
-                 for field, value in json.loads(bytes.fromhex(text), parse_float=decimal.Decimal).items()} for text in texts]
+            texts = [row for row, in self.servers[kind].ask(name,
+                                                            "SELECT HEX(JSON_OBJECT(%s)) FROM `%s`" % (pairs, table))]
+        return [{field: json.loads(value, parse_float=decimal.Decimal) if isinstance(value, str)
+                 and value.startswith("[") else value
+                 for field, value in json.loads(bytes.fromhex(text), parse_float=decimal.Decimal).items()}
+                for text in texts]
 
     def run_pair(self, one, source, target):
         uri, name = self.place(target)
         folder = self.path("case")
         os.mkdir(folder)
-        text = plan_text(one.plan, "sqlite").replace("source: sqlite:shop.db\ntarget: sqlite\n", "source: %s\ntarget: %s\n" % (
-            self.shop_of(source), uri))
+        text = plan_text(one.plan, "sqlite").replace("source: sqlite:shop.db\ntarget: sqlite\n",
+                                                     "source: %s\ntarget: %s\n" % (
+                                                         self.shop_of(source), uri))
         with open(os.path.join(folder, "transhume.yaml"), "w", encoding="utf-8") as file:
             file.write(text)
         options = ("--chunk-rows", CHUNK_ROWS, "--batch-rows", 5, "--progress", "none")

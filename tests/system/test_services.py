@@ -1,4 +1,6 @@
-"""What services and jobs rely on: `migrate --resume` may be given again and again; the units and the Job are well formed."""
+"""
+What services and jobs rely on: `migrate --resume` may be given again and again; the units and the Job are well formed.
+"""
 import glob
 import os
 import shutil
@@ -50,9 +52,11 @@ class Files(unittest.TestCase):
             self.skipTest("systemd-analyze is not installed")
         for unit in glob.glob(os.path.join(SERVICES, "*.service")):
             unit = unit.replace("@.", "@shop.") if os.path.exists(unit.replace("@.", "@shop.")) else unit
-            done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT,
                                   text=True, check=False)
-            said = [line for line in done.stdout.splitlines() if os.path.basename(unit) in line and "is not executable" not in line]
+            said = [line for line in done.stdout.splitlines() if os.path.basename(unit) in line
+                    and "is not executable" not in line]
             self.assertEqual(said, [])
 
 

@@ -1,4 +1,7 @@
-"""--settings FILE and --profile (settings of migration scripts), --log-file, and what each table had of retries and fallbacks."""
+"""
+--settings FILE and --profile (settings of migration scripts), --log-file, and what each table had of retries and
+fallbacks.
+"""
 import json
 import os
 import re
@@ -65,7 +68,8 @@ class Files(SettingsCase):
         self.assertEqual([one["entity"] for one in json.loads(result.out)["entities"]], ["goods"])
         state = self.state()
         self.assertEqual((state["settings"]["jobs"], state["settings"]["timeout"]), (3, 12500))
-        self.assertEqual(self.said(state["target"]), {"batch_rows": "20", "consistency": "LOCAL_QUORUM", "fallback": "ONE"})
+        self.assertEqual(self.said(state["target"]), {"batch_rows": "20", "consistency": "LOCAL_QUORUM",
+                                                      "fallback": "ONE"})
         self.assertEqual(state["source"], "shop.db")
         self.assertIn("warning: FETCH_BATCH_SIZE (migrator_settings.yaml:5:13) is not used by SQLite\n", result.err)
         self.assertEqual([line.split(" ", 2)[2] for line in self.log("run.log")],
@@ -79,27 +83,34 @@ class Files(SettingsCase):
             with self.subTest(text=text):
                 state, out = "state%d" % number, "toy:out%d" % number
                 self.write("settings.yaml", text)
-                result = self.migrate("--settings", "settings.yaml", "--state", state, "--progress", "none", "shop.db", out)
+                result = self.migrate("--settings", "settings.yaml", "--state", state, "--progress", "none", "shop.db",
+                                      out)
                 self.assertEqual(result.err, "")
                 self.assertEqual(self.state(state)["settings"]["jobs"], 5)
                 self.assertEqual(self.said(self.state(state)["target"]), {"batch_rows": "50", "consistency": "QUORUM"})
-                back = self.migrate("--settings", "settings.yaml", "--state", state + "b", "--progress", "none", out, "jsonl:back%d" % number)
+                back = self.migrate("--settings", "settings.yaml", "--state", state + "b", "--progress", "none", out,
+                                    "jsonl:back%d" % number)
                 self.assertEqual(back.err, "")
-                self.assertEqual(self.said(self.state(state + "b")["source"]), {"page_rows": "100", "consistency": "QUORUM"})
+                self.assertEqual(self.said(self.state(state + "b")["source"]),
+                                 {"page_rows": "100", "consistency": "QUORUM"})
         self.assertTrue(self.log())
 
     def test_who_wins(self):
         """A flag, the environment and the URI over the file, the file over the profile, and both over the plan."""
         self.write("settings.yaml", "MAX_WORKERS: 3\nLOG_LEVEL: error\nTABLES: goods\n")
-        self.write("plan.yaml", "transhume: 1\nsource: shop.db\ntarget: toy:planned?batch_rows=7\noptions: { jobs: 9, timeout: 7s }\n")
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: shop.db\ntarget: toy:planned?batch_rows=7\noptions: { jobs: 9, "
+                   "timeout: 7s }\n")
         self.migrate("--settings", "settings.yaml", "--profile", "large", "--plan", "plan.yaml")
         state = self.state()
         self.assertEqual((state["settings"]["jobs"], state["settings"]["timeout"]), (3, 7000))
         self.assertEqual(self.said(state["target"]), {"batch_rows": "7", "consistency": "QUORUM"})
         self.assertEqual(list(state["tables"]), ["goods"])
-        self.migrate("--settings", "settings.yaml", "-j", "4", "--include", "people", "--log-level", "info", "--log-file", "mine.log",
+        self.migrate("--settings", "settings.yaml", "-j", "4", "--include", "people", "--log-level", "info",
+                     "--log-file", "mine.log",
                      "--state", "flags", "shop.db", "toy:flags")
-        self.assertEqual((self.state("flags")["settings"]["jobs"], list(self.state("flags")["tables"])), (4, ["people"]))
+        self.assertEqual((self.state("flags")["settings"]["jobs"], list(self.state("flags")["tables"])),
+                         (4, ["people"]))
         self.assertTrue(self.log("mine.log"))
         self.migrate("--settings", "settings.yaml", "--state", "env", "shop.db", "toy:env", env={"TRANSHUME_JOBS": "6"})
         self.assertEqual(self.state("env")["settings"]["jobs"], 6)
@@ -118,7 +129,8 @@ class Files(SettingsCase):
     def test_faults(self):
         """Each is a line with its place; nothing is touched."""
         for text, *wanted in (
-                ("MAX_WORKER: 3\n", "s.yaml:1:1: 'MAX_WORKER' is not a known setting; did you mean 'MAX_WORKERS'? [settings-invalid]"),
+                ("MAX_WORKER: 3\n",
+                 "s.yaml:1:1: 'MAX_WORKER' is not a known setting; did you mean 'MAX_WORKERS'? [settings-invalid]"),
                 ("\n  batch_size: 3\n", "s.yaml:2:3: 'batch_size' is not a known setting; "),
                 ("retry_attempt: 3\n", "did you mean 'RETRY_ATTEMPTS'?"),
                 ("MAX_WORKERS: five\n", "s.yaml:1:14: 'five' is not a count such as 500 or 20k [settings-invalid]"),
@@ -131,7 +143,8 @@ class Files(SettingsCase):
                 ("RETRY_DELAY: 1.2.3\n", "s.yaml:1:14: '1.2.3' is not a number"),
                 ("TABLES: []\n", "s.yaml:1:9: no table is named; name tables, or leave it out to copy all of them"),
                 ("CONSISTENCY: a&create=true\n", "'a&create=true' is no consistency"),
-                ("LOG_LEVEL: loud\n", "s.yaml:1:12: 'loud' is no level of a log; it is DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+                ("LOG_LEVEL: loud\n",
+                 "s.yaml:1:12: 'loud' is no level of a log; it is DEBUG, INFO, WARNING, ERROR or CRITICAL"),
                 ("LOG_FILE: ''\n", "s.yaml:1:11: "),
                 ("TARGET: ''\n", "a URI is expected here"),
                 ("TABLES: [a, {b: c}]\n", "s.yaml:1:13: a table's name is expected here"),
@@ -141,7 +154,8 @@ class Files(SettingsCase):
                 ("MAX_RETRIES: 3\nRETRY_ATTEMPTS: 3\n", "s.yaml:2:1: 'RETRY_ATTEMPTS' is given twice"),
                 ("- MAX_WORKERS\n", "s.yaml:1:1: a settings file is a map of keys and values"),
                 ("MAX_WORKERS: 'open\n", "s.yaml:", "[settings-invalid]"),
-                ("A_KEY: 1\nLOG_LEVEL: 7\n", "s.yaml:1:1: 'A_KEY'", "s.yaml:2:12: '7'", "2 faults in the settings; nothing was touched")):
+                ("A_KEY: 1\nLOG_LEVEL: 7\n", "s.yaml:1:1: 'A_KEY'", "s.yaml:2:12: '7'",
+                 "2 faults in the settings; nothing was touched")):
             with self.subTest(text=text):
                 self.write("s.yaml", text)
                 result = self.migrate("--settings", "s.yaml", "shop.db", "jsonl:out", code=2)
@@ -161,7 +175,8 @@ class Files(SettingsCase):
     def test_not_used_is_told_once(self):
         self.write("s.yaml", "CONSISTENCY: ONE\nRETRY_DELAY: 0.5\nBATCH_INSERT_SIZE: 3\n")
         result = self.migrate("--settings", "s.yaml", "shop.db", "jsonl:out")
-        for line in ("CONSISTENCY (s.yaml:1:1) is not used by SQLite and JSON lines", "RETRY_DELAY (s.yaml:2:1) is not used by SQLite and JSON lines",
+        for line in ("CONSISTENCY (s.yaml:1:1) is not used by SQLite and JSON lines",
+                     "RETRY_DELAY (s.yaml:2:1) is not used by SQLite and JSON lines",
                      "BATCH_INSERT_SIZE (s.yaml:3:1) is not used by JSON lines"):
             self.assertEqual(result.err.count("warning: %s\n" % line), 1, result.err)
         self.assertEqual(result.err.count("not used"), 3)
@@ -174,7 +189,8 @@ class Files(SettingsCase):
 
 class Profiles(SettingsCase):
     def test_each(self):
-        for name, values in (("small", (3, "25", "50")), ("medium", (5, "50", "100")), ("large", (8, "100", "500")), ("unstable", (2, "10", "50"))):
+        for name, values in (("small", (3, "25", "50")), ("medium", (5, "50", "100")), ("large", (8, "100", "500")),
+                             ("unstable", (2, "10", "50"))):
             with self.subTest(name=name):
                 result = self.migrate("--profile", name, "--state", name, "shop.db", "toy:" + name)
                 self.assertIn("FETCH_BATCH_SIZE %s (profile %s) is not used by SQLite" % (values[2], name), result.err)
@@ -182,7 +198,8 @@ class Profiles(SettingsCase):
                 there, back = self.state(name), self.state(name + "b")
                 self.assertEqual((there["settings"]["jobs"], self.said(there["target"]), self.said(back["source"])),
                                  (values[0], {"batch_rows": values[1]}, {"page_rows": values[2]}))
-        self.assertIn("one of small|medium|large|unstable", self.migrate("--profile", "huge", "shop.db", "toy:out", code=2).err)
+        self.assertIn("one of small|medium|large|unstable", self.migrate("--profile", "huge", "shop.db", "toy:out",
+                                                                         code=2).err)
         self.assertFalse(os.path.exists(self.path("migrator.log")))
 
     def test_a_file_wins(self):
@@ -208,31 +225,39 @@ tables:
         """Local time, appended; rejects with their place, which stand nowhere else; a summary for each table."""
         self.write("plan.yaml", self.PLAN)
         self.write("run.log", "2026-01-31 12:00:00,123 INFO before\n")
-        result = self.migrate("--plan", "plan.yaml", "--log-file", "run.log", "bad.db", "dynamodb-json:out", code=1, env={"TZ": "XYZ-14"})
+        result = self.migrate("--plan", "plan.yaml", "--log-file", "run.log", "bad.db", "dynamodb-json:out", code=1,
+                              env={"TZ": "XYZ-14"})
         lines = self.log("run.log")
         self.assertEqual(lines[0], "2026-01-31 12:00:00,123 INFO before")
         rejects = [line for line in lines if "is rejected" in line]
         self.assertEqual(len(rejects), 1)
-        self.assertRegex(rejects[0], r'WARNING a record of person is rejected: .* \[key-null\] \[table=people, chunk=1, key={"rowid":4}\]$')
+        self.assertRegex(rejects[0],
+                         r'WARNING a record of person is rejected: .* \[key-null\] \[table=people, chunk=1, '
+                         r'key={"rowid":4}\]$')
         self.assertNotIn("is rejected", result.err)
         with open(self.path(".transhume", "transhume.log"), encoding="utf-8") as file:
             state_log = file.read()
         self.assertNotIn("is rejected", state_log)
-        self.assertRegex("\n".join(lines), r"WARNING summary of person: 4 read, 3 written, 1 rejected, 0 skipped, [^,]+, [^,]+, 0 retries, 0 fallbacks \[table=people\]")
+        self.assertRegex("\n".join(lines),
+                         r"WARNING summary of person: 4 read, 3 written, 1 rejected, 0 skipped, [^,]+, [^,]+, "
+                         r"0 retries, 0 fallbacks \[table=people\]")
         self.assertRegex(lines[-2], r"INFO run [^ ]+: done after ")
         self.assertRegex(lines[-1], "WARNING 1 record was rejected")
         hours = int(lines[-1][11:13]) - int(re.findall(r"T(\d\d):", state_log)[-1])
         self.assertIn(hours % 24, (13, 14, 15))
 
     def test_levels(self):
-        for level, words in (("debug", {"DEBUG", "INFO", "WARNING"}), ("info", {"INFO", "WARNING"}), ("warn", {"WARNING"}), ("error", set())):
+        for level, words in (("debug", {"DEBUG", "INFO", "WARNING"}), ("info", {"INFO", "WARNING"}),
+                             ("warn", {"WARNING"}), ("error", set())):
             with self.subTest(level=level):
                 self.write("plan.yaml", self.PLAN)
-                self.migrate("--plan", "plan.yaml", "--log-file", level, "--log-level", level, "--state", "s" + level, "-q",
+                self.migrate("--plan", "plan.yaml", "--log-file", level, "--log-level", level, "--state", "s" + level,
+                             "-q",
                              "bad.db", "dynamodb-json:out-" + level, code=1)
                 self.assertEqual({line.split(" ")[2] for line in self.log(level)}, words)
         self.assertTrue(any("[table=people, chunk=1]" in line for line in self.log("debug")))
-        self.assertIn("--log-level: needs --log-file FILE beside it [usage]", self.migrate("--log-level", "info", "shop.db", "jsonl:out", code=2).err)
+        self.assertIn("--log-level: needs --log-file FILE beside it [usage]",
+                      self.migrate("--log-level", "info", "shop.db", "jsonl:out", code=2).err)
 
     def test_a_failure(self):
         """The error with its hint, in one line, and what was done until then; no password."""
@@ -242,7 +267,8 @@ tables:
         self.assertIn("mysql://herd:***@127.0.0.1:1/x", line)
         self.assertNotIn("geheim123", "\n".join(self.log("run.log")))
         self.write("plan.yaml", self.PLAN)
-        self.migrate("--plan", "plan.yaml", "--log-file", "more.log", "--fail-fast", "bad.db", "dynamodb-json:out", code=3)
+        self.migrate("--plan", "plan.yaml", "--log-file", "more.log", "--fail-fast", "bad.db", "dynamodb-json:out",
+                     code=3)
         lines = self.log("more.log")
         self.assertRegex("\n".join(lines), r"ERROR run [^ ]+: failed after ")
         self.assertRegex(lines[-1], r" ERROR .*\[too-many-rejects\]; see ")
@@ -255,7 +281,8 @@ tables:
 
     def test_other_commands(self):
         """A resume takes a file as well; what the connectors were given stands in the run."""
-        killed = support.kill_at("engine.after_commit", 1, "migrate", "--profile", "unstable", "--chunk-rows", "50", "shop.db", "toy:out?lease=500",
+        killed = support.kill_at("engine.after_commit", 1, "migrate", "--profile", "unstable", "--chunk-rows", "50",
+                                 "shop.db", "toy:out?lease=500",
                                  cwd=self.folder, env=TOY)
         self.assertEqual(killed.code, -9, killed.err)
         self.run_program("resume", "--take-over", "--log-file", "resume.log", env=TOY)
@@ -326,7 +353,8 @@ class Network(DynamodbCase):
 
     def retries(self, folder):
         with open(self.path(folder, "report.json"), encoding="utf-8") as file:
-            return {one["name"]: one["retries"] for one in json.load(file)["entities"] if one["name"] in ("goods", "people")}
+            return {one["name"]: one["retries"] for one in json.load(file)["entities"]
+                    if one["name"] in ("goods", "people")}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""`check --ddl` and `migrate --dry-run` print the statements that a run sends, as the databases themselves saw it; `diff` compares schemas by them."""
+"""
+`check --ddl` and `migrate --dry-run` print the statements that a run sends, as the databases themselves saw it; `diff`
+compares schemas by them.
+"""
 import contextlib
 import json
 import os
@@ -53,7 +56,9 @@ class IntoSqlite(Shown):
         self.assertEqual([s["what"] for s in shown], ["table", "table", "index", "index", "view", "trigger"])
         self.assertEqual([s["when"].split()[0] for s in shown], ["before"] * 2 + ["after"] * 4)
         self.run_program("migrate", shop, "sqlite:copy.db")
-        there = [row[0] for row in self.ask("copy.db", "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%' AND name NOT LIKE '_transhume%'")]
+        there = [row[0] for row in self.ask("copy.db",
+                                            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE "
+                                            "'sqlite%' AND name NOT LIKE '_transhume%'")]
         self.assertEqual(sorted(s["text"] for s in shown), sorted(there))
 
     def test_of_a_plan_whose_tables_are_no_copies(self):
@@ -69,8 +74,10 @@ tables:
 """ % self.shop())
         report = self.shown("--plan", "p.yaml")
         columns = {c["column"]: c for c in report["columns"]}
-        self.assertEqual((columns["id"]["from"], columns["id"]["source_type"], columns["id"]["target_type"], columns["id"]["why"]), ("person.id", "INTEGER", "INTEGER", None))
-        self.assertEqual((columns["paid"]["target_type"], columns["paid"]["why"]), ("REAL", "by `columns:` in the plan"))
+        self.assertEqual((columns["id"]["from"], columns["id"]["source_type"], columns["id"]["target_type"],
+                          columns["id"]["why"]), ("person.id", "INTEGER", "INTEGER", None))
+        self.assertEqual((columns["paid"]["target_type"], columns["paid"]["why"]),
+                         ("REAL", "by `columns:` in the plan"))
         self.assertEqual((columns["label"]["from"], columns["label"]["source_type"]), ("a template", None))
         self.assertEqual(columns["orders"]["from"], "an aggregate")
         self.run_program("migrate", "--plan", "p.yaml")
@@ -80,10 +87,12 @@ tables:
     def test_a_table_that_is_there_is_not_shown(self):
         shop = self.shop()
         with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
-            db.executescript("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born TEXT, paid NUMERIC, gone BOOLEAN); CREATE VIEW names AS SELECT name FROM person;")
+            db.executescript("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born TEXT, paid NUMERIC, "
+                             "gone BOOLEAN); CREATE VIEW names AS SELECT name FROM person;")
         shown = self.shown(shop, "sqlite:copy.db")
         self.assertEqual({c["table"] for c in shown["columns"]}, {"order"})
-        self.assertEqual([(s["what"], s["name"]) for s in shown["statements"]], [("table", "order"), ("index", "by_person"), ("index", "by_code")])
+        self.assertEqual([(s["what"], s["name"]) for s in shown["statements"]],
+                         [("table", "order"), ("index", "by_person"), ("index", "by_code")])
 
     def test_the_text_of_a_dry_run(self):
         shop = self.shop()
@@ -101,7 +110,8 @@ class Diff:
 
     def diff(self, *arguments, code=0):
         changes = json.loads(self.run_program("diff", "--json", *arguments, code=code).out)["changes"]
-        return sorted((c["action"], c["kind"], c["name"].split(".", 1)[-1] if c["name"].startswith("public.") else c["name"]) for c in changes)
+        return sorted((c["action"], c["kind"], c["name"].split(".", 1)[-1] if c["name"].startswith("public.")
+                       else c["name"]) for c in changes)
 
     def assert_no_difference(self, source, name, *options):
         target = self.server.uri(name)
@@ -121,7 +131,8 @@ class Diff:
 
 class IntoPostgres(Diff, sql_case.SqlCase, Shown):
     SERVERS = postgres
-    LIST = "SELECT c.relname, a.attname, a.atttypid::regtype FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1, a.attnum"
+    LIST = ("SELECT c.relname, a.attname, a.atttypid::regtype FROM pg_class c JOIN pg_attribute a ON a.attrelid = "
+            "c.oid WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1, a.attnum")
     WATCH = """CREATE SCHEMA watch; CREATE TABLE watch.seen (number serial, text text);
 CREATE FUNCTION watch.see() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO watch.seen (text) VALUES (current_query()); END $$;
 CREATE EVENT TRIGGER watch_%s ON ddl_command_end EXECUTE FUNCTION watch.see();"""
@@ -136,7 +147,9 @@ CREATE TRIGGER seen BEFORE INSERT ON pet FOR EACH ROW EXECUTE FUNCTION see();
 INSERT INTO person (name, mood) VALUES ('Ada', 'glad'); INSERT INTO pet (person, name) VALUES (1, 'Rex');"""
 
     def seen(self, target):
-        return [row[0] for row in self.server.ask(target, "SELECT text FROM watch.seen WHERE text NOT LIKE '%\\_transhume%' ORDER BY number")]
+        return [row[0] for row in self.server.ask(target,
+                                                  "SELECT text FROM watch.seen WHERE text NOT LIKE '%\\_transhume%' "
+                                                  "ORDER BY number")]
 
     def assert_shown_is_sent(self, source, *options):
         target = self.made()
@@ -145,7 +158,8 @@ INSERT INTO person (name, mood) VALUES ('Ada', 'glad'); INSERT INTO pet (person,
         self.assertEqual(self.seen(target), [])
         self.run_program("migrate", source, self.server.uri(target), *options)
         # what sets a sequence is no DDL, which event triggers do not see
-        self.assertEqual(sorted(text for text in shown if not text.startswith("SELECT pg_catalog.setval")), sorted(self.seen(target)))
+        self.assertEqual(sorted(text for text in shown if not text.startswith("SELECT pg_catalog.setval")),
+                         sorted(self.seen(target)))
         return shown
 
     def test_from_another_engine(self):
@@ -166,25 +180,32 @@ INSERT INTO person (name, mood) VALUES ('Ada', 'glad'); INSERT INTO pet (person,
 
     def test_differences(self):
         shop = self.shop()
-        key, = [s["name"] for s in self.shown(shop, self.server.uri(self.made()))["statements"] if s["text"].endswith("NOT VALID")]
-        self.assert_found(shop, self.made(), 'ALTER TABLE person ALTER paid TYPE numeric(12,2), DROP gone; DROP INDEX by_person; CREATE TABLE other (id int); '
+        key, = [s["name"] for s in self.shown(shop, self.server.uri(self.made()))["statements"]
+                if s["text"].endswith("NOT VALID")]
+        self.assert_found(shop, self.made(),
+                          'ALTER TABLE person ALTER paid TYPE numeric(12,2), DROP gone; DROP INDEX by_person; '
+                          'CREATE TABLE other (id int); '
                           'ALTER TABLE "order" DROP CONSTRAINT "%s"; ALTER TABLE "order" ADD more int' % key,
-                          [("alter", "column", "person.paid"), ("create", "column", "person.gone"), ("create", "index", "order.by_person"), ("drop", "table", "other"),
+                          [("alter", "column", "person.paid"), ("create", "column", "person.gone"),
+                           ("create", "index", "order.by_person"), ("drop", "table", "other"),
                            ("create", "foreign key", "order." + key), ("drop", "column", "order.more")])
 
     def test_why_a_type_changes(self):
         report = self.shown(self.shop(), self.server.uri(self.made()))
         columns = {(c["table"], c["column"]): c for c in report["columns"]}
         self.assertEqual(columns["person", "gone"]["target_type"], "boolean")
-        self.assertEqual((columns["person", "born"]["target_type"], columns["person", "born"]["why"]), ("date", "since all of its values are such"))
-        self.assertEqual((columns["person", "name"]["source_type"], columns["person", "name"]["target_type"]), ("VARCHAR(40)", "text"))
+        self.assertEqual((columns["person", "born"]["target_type"], columns["person", "born"]["why"]),
+                         ("date", "since all of its values are such"))
+        self.assertEqual((columns["person", "name"]["source_type"], columns["person", "name"]["target_type"]),
+                         ("VARCHAR(40)", "text"))
         self.assertIn("PostgreSQL keeps text as text", columns["person", "name"]["why"])
         self.assertIn("PostgreSQL keeps int64 as bigint", columns["order", "id"]["why"])
 
 
 class IntoMysql(Diff, sql_case.SqlCase, Shown):
     SERVERS = mariadb
-    LIST = "SELECT table_name, column_name, column_type, column_key FROM information_schema.columns WHERE table_schema = database() ORDER BY 1, ordinal_position"
+    LIST = ("SELECT table_name, column_name, column_type, column_key FROM information_schema.columns WHERE "
+            "table_schema = database() ORDER BY 1, ordinal_position")
     PEOPLE = """CREATE TABLE person (id int AUTO_INCREMENT PRIMARY KEY, name varchar(40) NOT NULL, mood enum('sad','glad'), UNIQUE KEY by_name (name), KEY by_mood (mood)) COMMENT='people';
 CREATE TABLE pet (id int PRIMARY KEY, person int, FOREIGN KEY (person) REFERENCES person (id) ON DELETE CASCADE);
 CREATE VIEW glad AS SELECT name FROM person WHERE mood = 'glad';
@@ -198,15 +219,23 @@ INSERT INTO person (name, mood) VALUES ('Ada', 'glad'); INSERT INTO pet VALUES (
         try:
             self.run_program("migrate", source, self.server.uri(target))
         finally:
-            self.server.ask(target, "SET GLOBAL general_log = %s; SET GLOBAL log_output = '%s'" % (before[1], before[0]))
-        sent = [row[0] for row in self.server.ask(target, "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE thread_id IN (SELECT thread_id FROM mysql.general_log WHERE argument LIKE '%%on %s using%%') AND argument REGEXP '^(CREATE|ALTER)'" % target)]
+            self.server.ask(target, "SET GLOBAL general_log = %s; SET GLOBAL log_output = '%s'" % (before[1],
+                before[0]))
+        sent = [row[0] for row in self.server.ask(target,
+                                                  "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE "
+                                                  "thread_id IN (SELECT thread_id FROM mysql.general_log WHERE "
+                                                  "argument LIKE '%%on %s using%%') AND argument REGEXP "
+                                                  "'^(CREATE|ALTER)'" % target)]
         run = re.compile(r"transhume run [^']*")
         self.assertEqual(sorted(run.sub("run", text.rstrip()) for text in shown if not text.startswith("SET ")),
-                         sorted(run.sub("run", text) for text in sent if "_transhume_" not in text and "AUTO_INCREMENT = " not in text))
+                         sorted(run.sub("run", text) for text in sent if "_transhume_" not in text
+                                and "AUTO_INCREMENT = " not in text))
         return shown
 
     def scratch_places(self, name):
-        return self.server.ask(name, "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE '\\_transhume%'")
+        return self.server.ask(name,
+                               "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE "
+                               "'\\_transhume%'")
 
     def test_from_another_engine(self):
         self.assert_shown_is_sent(self.shop())
@@ -220,8 +249,12 @@ INSERT INTO person (name, mood) VALUES ('Ada', 'glad'); INSERT INTO pet VALUES (
         self.assert_no_difference(self.server.uri(self.made(self.PEOPLE)), self.made())
 
     def test_differences(self):
-        self.assert_found(self.shop(), self.made(), "ALTER TABLE person MODIFY paid numeric(12,2), DROP gone; CREATE TABLE other (id int); ALTER TABLE `order` ADD more int, DROP KEY by_code",
-                          [("alter", "column", "person.paid"), ("create", "column", "person.gone"), ("create", "index", "order.by_code"), ("drop", "table", "other"), ("drop", "column", "order.more")])
+        self.assert_found(self.shop(), self.made(),
+                          "ALTER TABLE person MODIFY paid numeric(12,2), DROP gone; CREATE TABLE other (id int); "
+                          "ALTER TABLE `order` ADD more int, DROP KEY by_code",
+                          [("alter", "column", "person.paid"), ("create", "column", "person.gone"),
+                           ("create", "index", "order.by_code"), ("drop", "table", "other"),
+                           ("drop", "column", "order.more")])
 
 
 class IntoCassandra(Shown):
@@ -241,9 +274,14 @@ tables:
         cls.server = cassandra_server.shared_for_class(cls)
 
     def told(self, keyspace):
-        columns = self.server.ask(keyspace, "SELECT table_name, column_name, kind, type, clustering_order FROM system_schema.columns WHERE keyspace_name = '%s'" % keyspace)
-        indexes = self.server.ask(keyspace, "SELECT table_name, index_name FROM system_schema.indexes WHERE keyspace_name = '%s'" % keyspace)
-        return sorted(tuple(row) for row in columns if "_transhume" not in row[0]), sorted(tuple(row) for row in indexes)
+        columns = self.server.ask(keyspace,
+                                  "SELECT table_name, column_name, kind, type, clustering_order FROM "
+                                  "system_schema.columns WHERE keyspace_name = '%s'" % keyspace)
+        indexes = self.server.ask(keyspace,
+                                  "SELECT table_name, index_name FROM system_schema.indexes WHERE keyspace_name = '%s'"
+                                  % keyspace)
+        return sorted(tuple(row) for row in columns if "_transhume" not in row[0]), sorted(tuple(row)
+            for row in indexes)
 
     def test_a_plan(self):
         one, other = self.server.database(), self.server.database()
@@ -272,13 +310,16 @@ tables:
 
     def described(self):
         table = self.client.describe_table(TableName="orders")["Table"]
-        return table["KeySchema"], table["BillingModeSummary"]["BillingMode"], sorted(map(str, table["AttributeDefinitions"])), [
-            (index["IndexName"], index["KeySchema"], index["Projection"]) for index in table["GlobalSecondaryIndexes"]]
+        return table["KeySchema"], table["BillingModeSummary"]["BillingMode"], sorted(map(str,
+            table["AttributeDefinitions"])), [
+                (index["IndexName"], index["KeySchema"], index["Projection"])
+                for index in table["GlobalSecondaryIndexes"]]
 
     def test_a_plan(self):
         plan = self.write("p.yaml", self.PLAN % (self.shop(), self.uri()))
         report = json.loads(self.run_aws("check", "--ddl", "--json", "--plan", plan).out)
-        self.assertEqual({c["column"]: c["target_type"] for c in report["columns"]}, {"PK": "S", "id": "N", "code": "S"})
+        self.assertEqual({c["column"]: c["target_type"] for c in report["columns"]},
+                         {"PK": "S", "id": "N", "code": "S"})
         statement, = report["statements"]
         action, request = statement["text"].split(" ", 1)
         self.assertEqual((action, items.tables(self.client)), ("CreateTable", []))
@@ -300,7 +341,8 @@ class IntoOpensearch(Shown):
     def mappings(self, prefix):
         """{table: its mapping} without what it says of the run."""
         found = self.server.ask("GET", "/%s*/_mapping" % prefix)
-        return {name[len(prefix):]: {key: value for key, value in index["mappings"].items() if key != "_meta"} for name, index in found.items() if "_transhume" not in name}
+        return {name[len(prefix):]: {key: value for key, value in index["mappings"].items() if key != "_meta"}
+                for name, index in found.items() if "_transhume" not in name}
 
     def test_a_copy(self):
         prefix, by_hand = self.server.database(), self.server.database()
@@ -319,7 +361,9 @@ class Parts(Shown):
     """--schema-only and --data-only, of which the one fills what the other has made."""
 
     def objects(self, name="copy.db"):
-        return sorted(row[0] for row in self.ask(name, "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%' AND name NOT LIKE '_transhume%'"))
+        return sorted(row[0] for row in self.ask(name,
+                                                 "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%' AND "
+                                                 "name NOT LIKE '_transhume%'"))
 
     def migrate(self, *options, code=0):
         result = self.run_program("migrate", "--json", *options, "sqlite:shop.db", "sqlite:copy.db", code=code)
@@ -339,7 +383,8 @@ class Parts(Shown):
         self.run_program("validate", "--level", "full")
         self.assertIn("came after it", self.run_program("rollback", "--run", schema["run"], "--confirm", code=5).err)
         self.run_program("rollback", "--run", data["run"], "--confirm")
-        self.assertEqual(self.ask("copy.db", "SELECT (SELECT count(*) FROM person) + (SELECT count(*) FROM \"order\")"), [(0,)])
+        self.assertEqual(self.ask("copy.db", "SELECT (SELECT count(*) FROM person) + (SELECT count(*) FROM \"order\")"),
+                         [(0,)])
         self.run_program("rollback", "--run", schema["run"], "--confirm")
         self.assertEqual(self.objects(), [])
 
@@ -358,7 +403,8 @@ class Parts(Shown):
         with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db, db:
             db.execute("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, born TEXT, paid NUMERIC, gone BOOLEAN)")
             db.execute("INSERT INTO person (id, name) VALUES (7, 'Cy')")
-        self.run_program("migrate", "--schema-only", "sqlite:shop.db", "sqlite:copy.db", code=-9, env={"TRANSHUME_FAILPOINT": "engine.after_claim:kill"})
+        self.run_program("migrate", "--schema-only", "sqlite:shop.db", "sqlite:copy.db", code=-9,
+                         env={"TRANSHUME_FAILPOINT": "engine.after_claim:kill"})
         self.run_program("resume")
         self.assertEqual(self.ask("copy.db", "SELECT id, name FROM person"), [(7, "Cy")])
         self.assertIn("order", self.objects())
@@ -372,7 +418,8 @@ class Parts(Shown):
                         os.remove(self.path(name))
                 state = self.path(rule)
                 arguments = ("--state", state, "sqlite:shop.db", "sqlite:copy.db")
-                self.run_program("migrate", "--schema-only", *arguments, code=-9, env={"TRANSHUME_FAILPOINT": rule + ":kill"})
+                self.run_program("migrate", "--schema-only", *arguments, code=-9,
+                                 env={"TRANSHUME_FAILPOINT": rule + ":kill"})
                 with contextlib.closing(sqlite3.connect(self.path("shop.db"))) as db, db:
                     db.execute("UPDATE person SET name = name || 'x'")
                 self.run_program("resume", *arguments)
@@ -399,7 +446,8 @@ class Parts(Shown):
     def test_a_table_that_goes_before_a_resume(self):
         self.shop()
         self.migrate("--schema-only")
-        self.run_program("migrate", "--data-only", "sqlite:shop.db", "sqlite:copy.db", code=-9, env={"TRANSHUME_FAILPOINT": "engine.after_claim:kill"})
+        self.run_program("migrate", "--data-only", "sqlite:shop.db", "sqlite:copy.db", code=-9,
+                         env={"TRANSHUME_FAILPOINT": "engine.after_claim:kill"})
         with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db, db:
             db.execute("DROP TABLE person")
         self.assertIn("person", self.run_program("resume", code=3).err)
@@ -408,9 +456,12 @@ class Parts(Shown):
     def test_what_contradicts_itself(self):
         self.shop()
         for other in ("--data-only", "--follow"):
-            self.assertIn("moves no records", self.run_program("migrate", "--schema-only", other, "sqlite:shop.db", "sqlite:copy.db", code=2).err)
-        self.assertIn("--data-only adds no columns", self.run_program("migrate", "--data-only", "--follow", "sqlite:shop.db", "sqlite:copy.db", code=2).err)
-        self.assertIn("has no tables that are made", self.run_program("migrate", "--schema-only", "sqlite:shop.db", "jsonl:out", code=2).err)
+            self.assertIn("moves no records", self.run_program("migrate", "--schema-only", other, "sqlite:shop.db",
+                                                               "sqlite:copy.db", code=2).err)
+        self.assertIn("--data-only adds no columns", self.run_program("migrate", "--data-only", "--follow",
+                                                                      "sqlite:shop.db", "sqlite:copy.db", code=2).err)
+        self.assertIn("has no tables that are made", self.run_program("migrate", "--schema-only", "sqlite:shop.db",
+                                                                      "jsonl:out", code=2).err)
         self.assertFalse(os.path.exists(self.path("out")))
 
 

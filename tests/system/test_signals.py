@@ -30,7 +30,8 @@ class SignalTestCase(refusals.TestCase):
     def done_chunks(self, target):
         """How many chunks the target's ledger holds as done."""
         if target.startswith("sqlite"):
-            return self.query(self.path("copy.db"), "SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'")[0][0]
+            return self.query(self.path("copy.db"),
+                              "SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'")[0][0]
         counts = support.sqlite_counts(self.path("shop.db"))
         items = support.read_dynamodb_json(self.path("out"))
         self.assertEqual(set(items), set(counts))
@@ -153,7 +154,8 @@ class Stop(SignalTestCase):
                 self.clean()
                 command, code = "migrate", 4
                 for _ in range(40):
-                    process = self.stopped_at("engine.after_commit:stop:2", command, *self.arguments, target, may_end=True)
+                    process = self.stopped_at("engine.after_commit:stop:2", command, *self.arguments, target,
+                                              may_end=True)
                     if process.poll() is None:
                         process.send_signal(signal.SIGTERM)
                         process.send_signal(signal.SIGCONT)
@@ -188,7 +190,9 @@ class Builds(refusals.TestCase):
 
     def test_sqlite(self):
         # An expression that takes its time for each row, here and when the sample is made.
-        support.make_sqlite(self.path("shop.db"), self.SOURCE % (60, "length(replace(printf('%.*c', 3000000 + v, 'x'), 'x', 'yz'))"))
+        support.make_sqlite(self.path("shop.db"), self.SOURCE % (60,
+                                                                 "length(replace(printf('%.*c', 3000000 + v, 'x'), "
+                                                                 "'x', 'yz'))"))
         process = self.begin("sqlite.before_index", "shop.db", "copy.db")
         refusals.wait_until(lambda: os.path.exists(self.path("copy.db-journal")), "the index's transaction")
         process.send_signal(signal.SIGINT)
@@ -225,7 +229,8 @@ class Builds(refusals.TestCase):
         def number(sql):
             return int(server.psql(name, sql)[0][0])
         building = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE%%INDEX%%' AND state = 'active'%s"
-        self.network(server, name, "postgres.before_index", "BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE; SELECT 1",
+        self.network(server, name, "postgres.before_index",
+                     "BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE; SELECT 1",
                      lambda: number(building % " AND wait_event_type = 'Lock'") == 1, lambda: number(building % ""),
                      lambda: number("SELECT count(*) FROM pg_indexes WHERE tablename = 't' AND indexdef LIKE '%(v)%'"))
 

@@ -15,7 +15,8 @@ def numbers(path, rows, width=0):
     return support.make_sqlite(path, """PRAGMA journal_mode = WAL;
         CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT);
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
-        INSERT INTO things SELECT i, 'value ' || i || %s FROM n;""" % (rows, "hex(zeroblob(%d))" % width if width else "''"))
+        INSERT INTO things SELECT i, 'value ' || i || %s FROM n;""" % (rows,
+                                                                       "hex(zeroblob(%d))" % width if width else "''"))
 
 
 class Throttling(support.TestCase):
@@ -50,7 +51,8 @@ class Throttling(support.TestCase):
         self.assertTrue(all(moment["source_throttled_milliseconds"] == 0 for moment in moments))
         with open(self.path(".transhume", "transhume.log"), encoding="utf-8") as file:
             log = file.read()
-        self.assertRegex(log, r"toy:out\S*: the target has been asking to slow down for \d+(\.\d)?s \(\d+ times in all\)")
+        self.assertRegex(log,
+                         r"toy:out\S*: the target has been asking to slow down for \d+(\.\d)?s \(\d+ times in all\)")
         self.assertNotIn("nothing moved", log)  # a target that answers is no stall
         self.assertEqual(self.read_state()["target_use"]["capacity_units"], 2000)
         self.assertRegex(self.run_program("status").out, "capacity 2,000 units of the target")
@@ -106,7 +108,8 @@ class Pulled(support.TestCase):
         folder = self.path("pull")
         shutil.rmtree(folder, ignore_errors=True)
         os.mkdir(folder)
-        result = support.transhume("migrate", "--stall", "%dms" % stall_ms, "--progress", "json", "../source.db", "copy.db",
+        result = support.transhume("migrate", "--stall", "%dms" % stall_ms, "--progress", "json", "../source.db",
+                                   "copy.db",
                                    cwd=folder)
         self.assert_code(result, 0)
         with open(os.path.join(folder, ".transhume", "transhume.log"), encoding="utf-8") as file:
@@ -115,7 +118,8 @@ class Pulled(support.TestCase):
         return result.err, before_commit, int(after.split()[0])
 
     def test_progress_within_the_chunk(self):
-        # The statement must take much longer than the stall time, and than what lies between two looks at it (0.1 s); the stall time longer
+        # The statement must take much longer than the stall time, and than what lies between two looks at it (0.1 s);
+        # the stall time longer
         # than a machine's pauses.
         numbers(self.path("source.db"), 1500000, 60)
         _, _, took_ms = self.pull(60000)

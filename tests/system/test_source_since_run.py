@@ -1,4 +1,7 @@
-"""`source_since_run` of a validation, by each source's own proof: as the run read it, changed (by another client), or not to be known."""
+"""
+`source_since_run` of a validation, by each source's own proof: as the run read it, changed (by another client), or not
+to be known.
+"""
 import json
 import os
 import sys
@@ -16,7 +19,10 @@ ROWS = 40
 
 
 class SinceRun(support.TestCase):
-    """`make()` gives the source's URI, `change()` alters a record of it that a target shows, `change_unseen()` one of no concern."""
+    """
+    `make()` gives the source's URI, `change()` alters a record of it that a target shows, `change_unseen()` one of no
+    concern.
+    """
 
     environment = None
 
@@ -29,7 +35,9 @@ class SinceRun(support.TestCase):
 
     def migrated(self):
         uri = self.make()
-        self.write("plan.yaml", "transhume: 1\nsource: '%s'\ntarget: sqlite:copy.db\ntables:\n  tee: { key: [id], entities: { tee: { from: tee, "
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: '%s'\ntarget: sqlite:copy.db\ntables:\n  tee: { key: [id], "
+                   "entities: { tee: { from: tee, "
                    "fields: { id: { column: id, cast: int64 }, v: { column: v, cast: text } } } } }\n" % uri)
         self.run_program("migrate", "--state", "state", "--plan", "plan.yaml", env=self.environment)
         self.assertEqual(sum(support.sqlite_counts(self.path("copy.db")).values()), ROWS)
@@ -74,7 +82,8 @@ class Postgres(Proven):
 
     def make(self):
         self.name = self.server.database()
-        self.ask("CREATE TABLE tee(id int PRIMARY KEY, v text); INSERT INTO tee SELECT i, 'v' || i FROM generate_series(1, %d) i" % ROWS)
+        self.ask("CREATE TABLE tee(id int PRIMARY KEY, v text); INSERT INTO tee SELECT i, "
+                 "'v' || i FROM generate_series(1, %d) i" % ROWS)
         return self.server.uri(self.name)
 
     def ask(self, sql):
@@ -194,7 +203,8 @@ class Dynamodb(dynamodb_case.DynamodbCase, SinceRun):
         self.environment = servers.aws_environment(self.folder)
 
     def make(self):
-        self.client.create_table(TableName="tee", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        self.client.create_table(TableName="tee", BillingMode="PAY_PER_REQUEST",
+                                 KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
                                  AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "N"}])
         self.client.get_waiter("table_exists").wait(TableName="tee", WaiterConfig={"Delay": 1})
         for i in range(1, ROWS + 1):

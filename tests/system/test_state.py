@@ -146,7 +146,8 @@ tables:
         self.run_program("migrate", *arguments, code=3, env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:6"})
         state = self.state()
         entity = state["tables"]["things"]["entities"]["thing"]
-        self.assertEqual((entity["total"], entity["migrated"], entity["read"], entity["source_records"]), (None, 50, 500, 1000))
+        self.assertEqual((entity["total"], entity["migrated"], entity["read"], entity["source_records"]),
+                         (None, 50, 500, 1000))
         self.assertRegex(self.run_program("status").out, r"things +thing +50 +0 +\? +50\.0%")
         result = self.run_program("resume", *arguments, "--progress", "json")
         self.assertEqual(self.state()["tables"]["things"]["entities"]["thing"]["total"], 100)
@@ -321,8 +322,10 @@ class NoFolder(StateTestCase):
         self.write("note", "dear diary")
         ends = (*self.arguments, "copy.db")
         for place, said in (("note", "note: this is a file"), ("note/in/it", "note/in/it: it would lie below a file")):
-            for command in (("migrate", *ends), ("check", *ends), ("validate", *ends[-2:]), ("migrate", "--dry-run", *ends), ("resume",), ("resume", *ends), ("validate",),
-                            ("status",), ("rollback", "--run", "r", "--confirm"), ("finish",), ("report",), ("reset", "--confirm")):
+            for command in (("migrate", *ends), ("check", *ends), ("validate", *ends[-2:]),
+                            ("migrate", "--dry-run", *ends), ("resume",), ("resume", *ends), ("validate",),
+                            ("status",), ("rollback", "--run", "r", "--confirm"), ("finish",), ("report",),
+                            ("reset", "--confirm")):
                 with self.subTest(command, place=place), self.unharmed(self.path("note")):
                     result = self.run_program(*command, "--state", place, code=2)
                     self.assertIn(said, result.err)
@@ -350,7 +353,8 @@ class Reset(StateTestCase):
         """After whatever wrote into the folder: it is gone, and so is each value of the records."""
         def repair(code=0, env=None):
             support.make_sqlite(self.path("copy.db"), "UPDATE customer SET name = 'CANARY' WHERE id = 3; "
-                                "INSERT OR REPLACE INTO customer VALUES (777, 'CANARY', NULL); DELETE FROM line WHERE invoice_id = 5")
+                                "INSERT OR REPLACE INTO customer VALUES (777, 'CANARY', NULL); "
+                                "DELETE FROM line WHERE invoice_id = 5")
             return self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=code, env=env)
 
         def kill_listing():
@@ -363,8 +367,10 @@ class Reset(StateTestCase):
                  "repair": repair,
                  "killed before the repair": kill_listing,
                  "killed repair": lambda: repair(code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:1"}),
-                 "rolled back": lambda: (repair(), self.run_program("rollback", "--run", self.status_json()["run"], "--confirm")),
-                 "two repairs, and another run": lambda: (repair(), repair(), self.run_program("migrate", *self.arguments, "next.db"))}
+                 "rolled back": lambda: (repair(), self.run_program("rollback", "--run", self.status_json()["run"],
+                                                                    "--confirm")),
+                 "two repairs, and another run": lambda: (repair(), repair(),
+                                                          self.run_program("migrate", *self.arguments, "next.db"))}
         for name, step in steps.items():
             with self.subTest(name):
                 self.setUp()

@@ -1,4 +1,6 @@
-"""--existing skip: a record whose key is there with other values is told, and nothing is hung on the one that is there."""
+"""
+--existing skip: a record whose key is there with other values is told, and nothing is hung on the one that is there.
+"""
 import json
 import os
 import sys
@@ -41,7 +43,8 @@ class Strangers:
             if not os.path.exists(self.path(name)):
                 support.make_sqlite(self.path(name), script)
         self.shop_count += 1
-        self.run_program("migrate", self.path("there.db"), target, "--quiet", "--state", self.path("first%d" % self.shop_count))
+        self.run_program("migrate", self.path("there.db"), target, "--quiet", "--state",
+                         self.path("first%d" % self.shop_count))
         return self.path("second.db"), target
 
     def kept(self):
@@ -60,13 +63,18 @@ class Strangers:
 
     def test_nothing_is_hung_on_another_ones_parent(self):
         source, target = self.shops()
-        result = self.run_program("migrate", source, target, "--existing", "skip", "--state", self.path("second"), code=1)
-        for told in ("artist: 1 record has a key that is there with other values: it is skipped, and what refers to it is rejected",
+        result = self.run_program("migrate", source, target, "--existing", "skip", "--state", self.path("second"),
+                                  code=1)
+        for told in ("artist: 1 record has a key that is there with other values: it is skipped, "
+                     "and what refers to it is rejected",
                      "album: 1 record has a key that is there with other values"):
             self.assertIn(told, result.err)
         self.check_all(self.path("second"))
-        reasons = {reject["record"]["id"]: (reject["code"], reject["reason"]) for reject in self.rejects(self.path("second")) if reject["table"] == "album"}
-        self.assertEqual(reasons[9], ("constraint", "artist_id refers to a record of artist that was not written: its key, or that of one that it depends on, "
+        reasons = {reject["record"]["id"]: (reject["code"], reject["reason"])
+                   for reject in self.rejects(self.path("second")) if reject["table"] == "album"}
+        self.assertEqual(reasons[9], ("constraint",
+                                      "artist_id refers to a record of artist that was not written: its key, "
+                                      "or that of one that it depends on, "
                                                     "is there with other values"))
         status = json.loads(self.run_program("status", "--json", "--state", self.path("second")).out)
         self.assertEqual(status["differing_there"], {"artist": 1, "album": 1})
@@ -81,7 +89,10 @@ class Strangers:
         return self.rejects(state) if code else []
 
     def test_rejects_loaded_again(self):
-        """As they are they are not hung on the other ones either; once corrected they go in, and with them what waited for them."""
+        """
+        As they are they are not hung on the other ones either; once corrected they go in, and with them what waited for
+        them.
+        """
         source, target = self.shops()
         state = self.path("again")
         self.run_program("migrate", source, target, "--existing", "skip", "--state", state, code=1)
@@ -91,7 +102,8 @@ class Strangers:
         left = self.load(state, [rejects[name] for name in sorted(direct)], 1)
         self.assertEqual(self.kept(), KEPT)
         self.assertEqual([(line["table"], line["record"]["id"], line["parents_differ"]) for line in left],
-                         [(table, number, rejects[table, number]["parents_differ"]) for table, number in sorted(direct)])
+                         [(table, number, rejects[table, number]["parents_differ"])
+                          for table, number in sorted(direct)])
         rejects["album", 9]["record"]["artist_id"] = 3
         del rejects["track", 92]["parents_differ"]   # the one that is there is right for it
         self.load(state, [rejects["album", 9], rejects["track", 92], rejects["track", 90]], 0)
@@ -99,7 +111,8 @@ class Strangers:
 
     def test_after_kills(self):
         """A resume looks again, and takes what the run wrote for what it is."""
-        for number, (point, times) in enumerate((("engine.after_commit", 1), ("engine.after_commit", 2), ("engine.before_after_load", 1))):
+        for number, (point, times) in enumerate((("engine.after_commit", 1), ("engine.after_commit", 2),
+                                                 ("engine.before_after_load", 1))):
             with self.subTest(point=point, times=times):
                 source, target = self.shops()
                 state = self.path("k%d" % number)
@@ -113,7 +126,8 @@ class Strangers:
     def test_the_same_again(self):
         """Nothing differs: all of it is skipped, and what is new goes in."""
         _, target = self.shops()
-        result = self.run_program("migrate", self.path("there.db"), target, "--existing", "skip", "--state", self.path("again"))
+        result = self.run_program("migrate", self.path("there.db"), target, "--existing", "skip", "--state",
+                                  self.path("again"))
         self.assertNotRegex(result.err, "other values")
         more = support.make_sqlite(self.path("more.db"), THERE + "INSERT INTO track VALUES (7, 2, 1, 'new')")
         self.run_program("migrate", more, target, "--existing", "skip", "--state", self.path("more"))
@@ -122,33 +136,41 @@ class Strangers:
     def test_many(self):
         """More than are compared at once, every third of which differs."""
         rows = 3000
-        table = "CREATE TABLE p (id INTEGER PRIMARY KEY, v INTEGER); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id));"
+        table = ("CREATE TABLE p (id INTEGER PRIMARY KEY, v INTEGER); CREATE TABLE c (id INTEGER PRIMARY KEY, "
+                 "p INTEGER REFERENCES p (id));")
         fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) " % rows
         target = self.new_target()
         first = support.make_sqlite(self.path("first.db"), table + fill + "INSERT INTO p SELECT i, i FROM n;")
         self.run_program("migrate", first, target, "--quiet", "--state", self.path("a"))
-        second = support.make_sqlite(self.path("many.db"), table + fill + "INSERT INTO p SELECT i, i + (i % 3 = 0) FROM n;" + fill +
+        second = support.make_sqlite(self.path("many.db"), table + fill
+                                     + "INSERT INTO p SELECT i, i + (i % 3 = 0) FROM n;" + fill +
                                      "INSERT INTO c SELECT i, i FROM n;")
-        result = self.run_program("migrate", second, target, "--existing", "skip", "--chunk-rows", "500", "--state", self.path("b"), code=1)
+        result = self.run_program("migrate", second, target, "--existing", "skip", "--chunk-rows", "500", "--state",
+                                  self.path("b"), code=1)
         self.assertRegex(result.err, "p: 1000 records have a key that is there with other values")
-        self.assertEqual(self.ask("SELECT count(*), sum(CASE WHEN p % 3 = 0 THEN 1 ELSE 0 END) FROM c"), [["2000", "0"]])
+        self.assertEqual(self.ask("SELECT count(*), sum(CASE WHEN p % 3 = 0 THEN 1 ELSE 0 END) FROM c"),
+                         [["2000", "0"]])
 
 
 class Sqlite(Strangers, sql_case.SqliteTarget, support.TestCase):
     def test_a_long_chain(self):
         """So many records depend on others' that the list of them outgrows its cache."""
         rows = 100000
-        tables = ("CREATE TABLE a (id INTEGER PRIMARY KEY, v INTEGER); CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a (id));"
+        tables = ("CREATE TABLE a (id INTEGER PRIMARY KEY, v INTEGER); CREATE TABLE b (id INTEGER PRIMARY KEY, "
+                  "a INTEGER REFERENCES a (id));"
                   "CREATE TABLE c (id INTEGER PRIMARY KEY, b INTEGER REFERENCES b (id));")
         fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) " % rows
         target = self.new_target()
         self.ask(tables.split(";")[0])
         self.ask("INSERT INTO a VALUES (1, 1)")
-        source = support.make_sqlite(self.path("chain.db"), tables + "INSERT INTO a VALUES (1, 2), (2, 2);" + fill + "INSERT INTO b SELECT i, 1 FROM n;" +
-                                     "INSERT INTO b VALUES (0, 2); INSERT INTO c VALUES (1, 1), (2, %d), (3, 0);" % rows)
+        source = support.make_sqlite(self.path("chain.db"), tables + "INSERT INTO a VALUES (1, 2), (2, 2);" + fill
+                                     + "INSERT INTO b SELECT i, 1 FROM n;" +
+                                     "INSERT INTO b VALUES (0, 2); INSERT INTO c VALUES (1, 1), (2, %d), (3, 0);"
+                                     % rows)
         result = self.run_program("migrate", source, target, "--existing", "skip", "--state", self.path("s"), code=1)
         self.assertRegex(result.err, "a: 1 record has a key that is there with other values")
-        self.assertEqual(self.ask("SELECT (SELECT count(*) FROM b), (SELECT count(*) FROM c), (SELECT id FROM c)"), [["1", "1", "3"]])
+        self.assertEqual(self.ask("SELECT (SELECT count(*) FROM b), (SELECT count(*) FROM c), (SELECT id FROM c)"),
+                         [["1", "1", "3"]])
 
 
 class Postgres(Strangers, sql_case.ServerTarget, support.TestCase):
@@ -157,9 +179,13 @@ class Postgres(Strangers, sql_case.ServerTarget, support.TestCase):
     def test_values_as_the_columns_keep_them(self):
         """An application's own types are no difference."""
         target = self.new_target()
-        self.ask("CREATE TABLE t (id bigint PRIMARY KEY, d date, b boolean, n numeric(10,2), u uuid, j jsonb, at timestamptz, extra int DEFAULT 7)")
-        source = support.make_sqlite(self.path("typed.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, d TEXT, b BOOLEAN, n TEXT, u TEXT, j TEXT, at TEXT);"
-                                     "INSERT INTO t VALUES (1, '2024-02-29', 1, '1.5', 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', '{\"a\": [1, 2]}', "
+        self.ask("CREATE TABLE t (id bigint PRIMARY KEY, d date, b boolean, n numeric(10,2), u uuid, j jsonb, "
+                 "at timestamptz, extra int DEFAULT 7)")
+        source = support.make_sqlite(self.path("typed.db"),
+                                     "CREATE TABLE t (id INTEGER PRIMARY KEY, d TEXT, b BOOLEAN, n TEXT, u TEXT, "
+                                     "j TEXT, at TEXT);"
+                                     "INSERT INTO t VALUES (1, '2024-02-29', 1, '1.5', "
+                                     "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', '{\"a\": [1, 2]}', "
                                      "'2024-01-02T03:04:05Z'), (2, NULL, NULL, NULL, NULL, NULL, NULL);")
         arguments = (source, target, "--existing", "skip", "--time-zone", "UTC")
         self.run_program("migrate", *arguments, "--state", self.path("a"))

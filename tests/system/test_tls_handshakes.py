@@ -1,4 +1,7 @@
-"""Servers that offer TLS and don't go on with it: slow, behind something that cuts off, or no such servers at all. What is said is about the way there."""
+"""
+Servers that offer TLS and don't go on with it: slow, behind something that cuts off, or no such servers at all. What is
+said is about the way there.
+"""
 import contextlib
 import socket
 import struct
@@ -12,7 +15,8 @@ import support
 from tcp_proxy import close
 
 # MySQL's greeting, protocol 10, that offers TLS and mysql_native_password; PostgreSQL's answer to the request for TLS
-GREETING = b"\x0a8.0.30\0" + struct.pack("<I", 7) + b"A" * 8 + b"\0\xff\xff\xff\2\0\x7f\x88\x15" + b"\0" * 10 + b"A" * 12 + b"\0mysql_native_password\0"
+GREETING = (b"\x0a8.0.30\0" + struct.pack("<I", 7) + b"A" * 8 + b"\0\xff\xff\xff\2\0\x7f\x88\x15" + b"\0" * 10 + b"A"
+            * 12 + b"\0mysql_native_password\0")
 MYSQL = struct.pack("<I", len(GREETING)) + GREETING
 
 
@@ -77,7 +81,10 @@ class Handshakes(support.TestCase):
     def test_that_are_no_tls(self):
         for scheme in ("mysql", "postgres"):
             with self.subTest(scheme):
-                self.assertIn("[tls]", self.said(scheme, lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9), "require"))
+                self.assertIn("[tls]", self.said(scheme,
+                                                 lambda connection: connection.sendall(b"HTTP/1.1 400 Bad "
+                                                                                       b"Request\r\n\r\n" * 9),
+                                                 "require"))
 
 
 if __name__ == "__main__":

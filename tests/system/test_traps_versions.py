@@ -1,4 +1,7 @@
-"""The traps of test_traps.py in the oldest version of PostgreSQL that is supported, in the newest, and in MySQL; an ordinary run tries some of the commands in one of the versions, with fewer traps, and a soak all."""
+"""
+The traps of test_traps.py in the oldest version of PostgreSQL that is supported, in the newest, and in MySQL; an
+ordinary run tries some of the commands in one of the versions, with fewer traps, and a soak all.
+"""
 import unittest
 
 import mysql

@@ -1,6 +1,7 @@
 """`existing: truncate`: what a table holds is deleted before the load, once, and rollback puts it back.
 
-What is there is read by somebody else's client: sqlite3, psql, MariaDB's client, boto3, Cassandra's driver, a Redis client of the tests' own, HTTP, pymongo."""
+What is there is read by somebody else's client: sqlite3, psql, MariaDB's client, boto3, Cassandra's driver, a Redis
+client of the tests' own, HTTP, pymongo."""
 import json
 import os
 import shutil
@@ -47,7 +48,8 @@ class Truncates:
         fill(self.path("new.db"), NEW, "new")
 
     def truncate(self, *arguments, code=0, **more):
-        return self.run_program("migrate", "-q", "--chunk-rows", 16, "--existing", "truncate", *arguments, "new.db", self.uri, code=code, **more)
+        return self.run_program("migrate", "-q", "--chunk-rows", 16, "--existing", "truncate", *arguments, "new.db",
+                                self.uri, code=code, **more)
 
     def begin(self):
         self.run_program("migrate", "-q", "old.db", self.uri, "--state", "old")
@@ -68,11 +70,14 @@ class Truncates:
 
     def test_killed_and_resumed(self):
         """Nothing is deleted once more: what was loaded before the kill is there in the end."""
-        for point, occurrence in (("engine.before_repair_delete", 1), ("engine.after_repair_delete", 1), ("engine.after_emptying", 1), ("engine.after_commit", 2)):
+        for point, occurrence in (("engine.before_repair_delete", 1), ("engine.after_repair_delete", 1),
+                                  ("engine.after_emptying", 1), ("engine.after_commit", 2)):
             with self.subTest(point=point):
                 self.setUp()
                 self.begin()
-                killed = support.kill_at(point, occurrence, "migrate", "-q", "--chunk-rows", 16, "--jobs", 1, "--existing", "truncate", "--confirm", "new.db", self.uri, cwd=self.folder, env=self.env)
+                killed = support.kill_at(point, occurrence, "migrate", "-q", "--chunk-rows", 16, "--jobs", 1,
+                                         "--existing", "truncate", "--confirm", "new.db", self.uri, cwd=self.folder,
+                                         env=self.env)
                 self.assertEqual(killed.code, -9)
                 if point == "engine.after_commit":
                     os.remove(self.path(".transhume", "delete.jsonl"))   # nobody needs it any more
@@ -102,21 +107,25 @@ class Sqlite(Truncates, support.TestCase):
 
     def test_triggers_indexes_and_structure_stay(self):
         self.begin()
-        self.change("CREATE INDEX by_name ON thing(name); CREATE TABLE log(text); CREATE TRIGGER gone AFTER DELETE ON thing BEGIN INSERT INTO log VALUES('gone'); END;")
+        self.change("CREATE INDEX by_name ON thing(name); CREATE TABLE log(text); "
+                    "CREATE TRIGGER gone AFTER DELETE ON thing BEGIN INSERT INTO log VALUES('gone'); END;")
         before = self.rows("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE '%transhume%' ORDER BY 2")
         self.truncate("--confirm")
-        self.assertEqual(self.rows("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE '%transhume%' ORDER BY 2"), before)
+        self.assertEqual(self.rows("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE '%transhume%' "
+                                   "ORDER BY 2"), before)
         self.assertEqual(self.rows("SELECT count(*) FROM log"), [(0,)])
 
     def test_what_refers_to_it(self):
         """Rows of another table would be left without a partner: it is refused, unless that one is emptied, too."""
         self.begin()
-        self.change("CREATE TABLE part(id INTEGER PRIMARY KEY, thing INTEGER REFERENCES thing(id)); INSERT INTO part VALUES(1, 21);")
+        self.change("CREATE TABLE part(id INTEGER PRIMARY KEY, thing INTEGER REFERENCES thing(id)); "
+                    "INSERT INTO part VALUES(1, 21);")
         refused = self.truncate("--confirm", code=5).err
         self.assertIn("a foreign key of part refers to it", refused)
         self.assertEqual(self.contents(), names(OLD, "old"))
         with sqlite3.connect(self.path("new.db")) as database:
-            database.executescript("CREATE TABLE part(id INTEGER PRIMARY KEY, thing INTEGER REFERENCES thing(id)); INSERT INTO part VALUES(7, 1);")
+            database.executescript("CREATE TABLE part(id INTEGER PRIMARY KEY, thing INTEGER REFERENCES thing(id)); "
+                                   "INSERT INTO part VALUES(7, 1);")
         database.close()
         self.truncate("--confirm")
         self.assertEqual(self.rows("SELECT * FROM part"), [(7, 1)])
@@ -128,7 +137,8 @@ class Sqlite(Truncates, support.TestCase):
         self.begin()
         self.change("CREATE TABLE other(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO other VALUES(1, 'mine');")
         self.write("p.yaml", "transhume: 1\nsource: new.db\ntarget: there.db\ntables:\n"
-                   "  thing: { key: [id], from: thing, existing: truncate }\n  other: { key: [id], from: thing, existing: upsert }\n")
+                   "  thing: { key: [id], from: thing, existing: truncate }\n  other: { key: [id], from: thing, "
+                   "existing: upsert }\n")
         self.run_program("migrate", "-q", "--plan", "p.yaml", "--confirm")
         self.assertEqual(self.contents(), names(NEW, "new"))
         self.assertEqual(self.rows("SELECT count(*), max(id) FROM other"), [(40, 40)])
@@ -143,7 +153,8 @@ class Sqlite(Truncates, support.TestCase):
             database.close()
         self.assertIn("--no-before-images", self.truncate("--confirm", code=5).err)
         self.assertEqual(self.contents(), names(OLD, "old"))
-        self.assertIn("for good", self.run_program("check", "--existing", "truncate", "--no-before-images", "new.db", "there.db").out)
+        self.assertIn("for good", self.run_program("check", "--existing", "truncate", "--no-before-images", "new.db",
+                                                   "there.db").out)
         self.truncate("--confirm", "--no-before-images")
         self.assertEqual(self.contents(), names(NEW, "new"))
         self.assertEqual(self.run_program("rollback", "-q", "--run", self.run_id(), "--confirm", code=5).code, 5)
@@ -152,7 +163,8 @@ class Sqlite(Truncates, support.TestCase):
     def test_a_lost_state_folder(self):
         """Killed among the deletes, and the list is gone: what is left is listed again."""
         self.begin()
-        self.assertEqual(support.kill_at("engine.before_repair_delete", 1, "migrate", "-q", "--existing", "truncate", "--confirm", "new.db", "there.db", cwd=self.folder).code, -9)
+        self.assertEqual(support.kill_at("engine.before_repair_delete", 1, "migrate", "-q", "--existing", "truncate",
+                                         "--confirm", "new.db", "there.db", cwd=self.folder).code, -9)
         self.change("INSERT INTO thing VALUES(99, 'came since')")
         os.remove(self.path(".transhume", "delete.jsonl"))
         self.run_program("resume", "-q", "new.db", "there.db")
@@ -195,7 +207,9 @@ class Postgres(Truncates, support.TestCase):
 
     def test_triggers_do_not_fire(self):
         self.begin()
-        self.server.psql(self.name, "CREATE TABLE log(t text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO log VALUES('x'); RETURN OLD; END$$;"
+        self.server.psql(self.name,
+                         "CREATE TABLE log(t text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+                         "INSERT INTO log VALUES('x'); RETURN OLD; END$$;"
                          "CREATE TRIGGER g AFTER DELETE ON thing FOR EACH ROW EXECUTE FUNCTION f();")
         self.truncate("--confirm")
         self.assertEqual(self.server.psql(self.name, "SELECT count(*) FROM log"), [["0"]])

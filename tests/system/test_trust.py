@@ -1,4 +1,7 @@
-"""What a plan or another file may make a run do: which commands, with which variables, whose files, and what of others is loaded."""
+"""
+What a plan or another file may make a run do: which commands, with which variables, whose files, and what of others is
+loaded.
+"""
 import ctypes
 import grp
 import json
@@ -10,7 +13,8 @@ import sys
 import tempfile
 import unittest
 
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."), os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."),
+                os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import cache
 import support
 from engines import duckdb as engine
@@ -18,7 +22,8 @@ from engines import duckdb as engine
 HEAD = "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\n"
 PRINTS = "[/bin/sh, -c, 'env >ran']"
 # What no program of a file is given unless the file names it.
-SECRETS = {"PGPASSWORD": "canaryPassword7", "MYSQL_PWD": "canaryPassword8", "AWS_SECRET_ACCESS_KEY": "canaryPassword9", "TRANSHUME_TOKEN": "canaryPassword0",
+SECRETS = {"PGPASSWORD": "canaryPassword7", "MYSQL_PWD": "canaryPassword8", "AWS_SECRET_ACCESS_KEY": "canaryPassword9",
+           "TRANSHUME_TOKEN": "canaryPassword0",
            "LD_PRELOAD_OF_OTHERS": "canaryPassword1"}
 
 
@@ -58,7 +63,8 @@ class Programs(Trust):
     def test_alerts_have_to_be_allowed(self):
         for way in self.WAYS:
             self.write_alerts(way)
-            for command in (["migrate"], ["migrate", "--dry-run"], ["check"], ["validate"], ["alerts", "test"], ["migrate", "shop.db", "copy.db", "--alerts", "alerts.yaml"]):
+            for command in (["migrate"], ["migrate", "--dry-run"], ["check"], ["validate"], ["alerts", "test"],
+                            ["migrate", "shop.db", "copy.db", "--alerts", "alerts.yaml"]):
                 with self.subTest(way=way, command=command):
                     told = self.run_program(*command, code=5, env=SECRETS)
                     self.assertIn("env >ran", told.out + told.err)
@@ -128,10 +134,14 @@ class ForeignFiles(Trust):
 
     def test_files_that_would_be_sent(self):
         self.write("secret", "canaryFile7")
-        for text in ('source: "postgres://app:${file:secret}@127.0.0.1:1/shop"\ntarget: sqlite:copy.db\n', 'source: sqlite:shop.db\ntarget: "postgres://127.0.0.1:1/${file:secret}"\n',
-                     'source: sqlite:shop.db\ntarget: sqlite:copy.db\noptions: { ledger: "postgres://${file:secret}@127.0.0.1:1/l" }\n',
-                     'source: sqlite:shop.db\ntarget: sqlite:copy.db\nafter: "CREATE TABLE x(y DEFAULT \'${file:secret}\')"\n',
-                     'source: sqlite:shop.db\ntarget: sqlite:copy.db\nalerts: { a: { webhook: "http://127.0.0.1:1/${file:secret}" } }\n'):
+        for text in ('source: "postgres://app:${file:secret}@127.0.0.1:1/shop"\ntarget: sqlite:copy.db\n',
+                     'source: sqlite:shop.db\ntarget: "postgres://127.0.0.1:1/${file:secret}"\n',
+                     'source: sqlite:shop.db\ntarget: sqlite:copy.db\noptions: { ledger: '
+                     '"postgres://${file:secret}@127.0.0.1:1/l" }\n',
+                     'source: sqlite:shop.db\ntarget: sqlite:copy.db\nafter: "CREATE TABLE x(y DEFAULT '
+                     '\'${file:secret}\')"\n',
+                     'source: sqlite:shop.db\ntarget: sqlite:copy.db\nalerts: { a: { webhook: '
+                     '"http://127.0.0.1:1/${file:secret}" } }\n'):
             self.write("transhume.yaml", "transhume: 1\n" + text)
             for command in ("check", "migrate", "validate"):
                 with self.subTest(text=text, command=command):
@@ -170,10 +180,14 @@ class Owners(Trust):
         self.write("settings.yaml", "BATCH_SIZE: 10\n")
         os.makedirs(self.path("migrations"), exist_ok=True)
         self.write(os.path.join("migrations", "001_a.up.sql"), "CREATE TABLE a(b INTEGER);\n")
-        self.write("c.change.yaml", "change: 1\nsteps: [{ add_column: { table: t, column: { name: x, type: INTEGER } } }]\n")
-        return {"transhume.yaml": ["check"], "connections.yaml": ["check", "@shop", "copy.db", "--connections", "connections.yaml"],
-                "alerts.yaml": ["migrate", "shop.db", "copy.db", "--alerts", "alerts.yaml"], "settings.yaml": ["check", "shop.db", "copy.db", "--settings", "settings.yaml"],
-                os.path.join("migrations", "001_a.up.sql"): ["schema", "up", "copy.db"], "c.change.yaml": ["change", "start", "c.change.yaml", "shop.db"]}
+        self.write("c.change.yaml",
+                   "change: 1\nsteps: [{ add_column: { table: t, column: { name: x, type: INTEGER } } }]\n")
+        return {"transhume.yaml": ["check"], "connections.yaml": ["check", "@shop", "copy.db", "--connections",
+                                                                  "connections.yaml"],
+                "alerts.yaml": ["migrate", "shop.db", "copy.db", "--alerts", "alerts.yaml"],
+                "settings.yaml": ["check", "shop.db", "copy.db", "--settings", "settings.yaml"],
+                os.path.join("migrations", "001_a.up.sql"): ["schema", "up", "copy.db"],
+                "c.change.yaml": ["change", "start", "c.change.yaml", "shop.db"]}
 
     def test_everybody_may_write_it(self):
         for name, command in self.files().items():
@@ -246,15 +260,18 @@ class Owners(Trust):
             file.write(HEAD)
         os.chmod(folder, 0o1777)
         os.chmod(os.path.join(folder, "shop.db"), 0o644)
-        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", os.path.join(folder, "transhume"), "migrate"],
-                              cwd=folder, capture_output=True, check=False, env=support.environment_with({"HOME": folder, "TRANSHUME_FAILPOINT_COUNT": None}))
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                               os.path.join(folder, "transhume"), "migrate"],
+                              cwd=folder, capture_output=True, check=False,
+                              env=support.environment_with({"HOME": folder, "TRANSHUME_FAILPOINT_COUNT": None}))
         self.assertEqual(done.returncode, 0, done)
 
     def test_state_folders(self):
         self.write("transhume.yaml", HEAD)
         support.kill_at("engine.after_commit", 1, "migrate", cwd=self.folder)
         os.chmod(self.path(".transhume"), 0o707)
-        for command in (["migrate"], ["resume"], ["validate"], ["rollback", "--run", self.run_id(), "--confirm"], ["reset", "--confirm"]):
+        for command in (["migrate"], ["resume"], ["validate"], ["rollback", "--run", self.run_id(), "--confirm"],
+                        ["reset", "--confirm"]):
             with self.subTest(command=command):
                 told = self.run_program(*command, code=5).err
                 self.assertIn("[file-untrusted]", told)
@@ -276,12 +293,15 @@ class Owners(Trust):
 class Code(Trust):
     """URI options that name a library or a program."""
 
-    CASES = ("duckdb:x.duckdb?library=./e.so", "x.duckdb?%6cibrary=./e.so", "dump:d.dump?pg_restore=./e", "postgres://127.0.0.1:1/x?sslkey=../e:key")
+    CASES = ("duckdb:x.duckdb?library=./e.so", "x.duckdb?%6cibrary=./e.so", "dump:d.dump?pg_restore=./e",
+             "postgres://127.0.0.1:1/x?sslkey=../e:key")
 
     def build(self):
         if shutil.which("cc") is None:
             self.skipTest("no C compiler")
-        self.write("e.c", '#include <stdio.h>\n__attribute__((constructor)) static void go(void) { FILE *f = fopen("ran", "w"); if (f) fclose(f); }\n')
+        self.write("e.c",
+                   '#include <stdio.h>\n__attribute__((constructor)) static void go(void) { FILE *f = fopen("ran", '
+                   '"w"); if (f) fclose(f); }\n')
         subprocess.run(["cc", "-shared", "-fPIC", "-o", "e.so", "e.c"], cwd=self.folder, check=True)
         self.write("e", "#!/bin/sh\n:>ran\n")
         os.chmod(self.path("e"), 0o700)
@@ -291,7 +311,8 @@ class Code(Trust):
     def test_of_a_plan(self):
         self.build()
         for uri in self.CASES:
-            for key, other in (("source", "target: sqlite:copy.db"), ("target", "source: sqlite:shop.db"), ("ledger", "source: sqlite:shop.db\ntarget: sqlite:copy.db")):
+            for key, other in (("source", "target: sqlite:copy.db"), ("target", "source: sqlite:shop.db"),
+                               ("ledger", "source: sqlite:shop.db\ntarget: sqlite:copy.db")):
                 text = 'options: { ledger: "%s" }' % uri if key == "ledger" else '%s: "%s"' % (key, uri)
                 self.write("transhume.yaml", "transhume: 1\n%s\n%s\n" % (text, other))
                 for command in (["check"], ["migrate", "--allow-commands", "--trust-files"]):
@@ -344,28 +365,35 @@ class OtherFiles(Trust):
         except cache.Unavailable as fault:
             self.skipTest("no libduckdb: %s" % fault)
         self.write("secret.txt", "canaryFile7")
-        self.make_duckdb(library, self.path("h.duckdb"), "CREATE TABLE t(id INTEGER PRIMARY KEY)", "INSERT INTO t VALUES (1)",
+        self.make_duckdb(library, self.path("h.duckdb"), "CREATE TABLE t(id INTEGER PRIMARY KEY)",
+                         "INSERT INTO t VALUES (1)",
                          "CREATE VIEW v AS SELECT 1 AS id, content FROM read_text('%s')" % self.path("secret.txt"))
         env = {"TRANSHUME_DUCKDB": library}
         for command in (["check", "--sample", "1"], ["migrate"]):
-            self.write("transhume.yaml", "transhume: 1\nsource: duckdb:h.duckdb\ntarget: sqlite:copy.db\ntables: { v: { from: v } }\n")
+            self.write("transhume.yaml",
+                       "transhume: 1\nsource: duckdb:h.duckdb\ntarget: sqlite:copy.db\ntables: { v: { from: v } }\n")
             told = self.try_program(*command, env=env)
             self.assertNotEqual(told.code, 0)
             self.assertNotIn("canaryFile7", told.out + told.err)
-        for query in ("SELECT 1 AS id, content FROM read_text('secret.txt')", "SELECT id, content FROM v", "SELECT 1 AS id, count(*) AS content FROM glob('*')"):
-            self.write("transhume.yaml", 'transhume: 1\nsource: duckdb:h.duckdb\ntarget: sqlite:copy.db\ntables: { q: { key: id, query: "%s" } }\n' % query)
+        for query in ("SELECT 1 AS id, content FROM read_text('secret.txt')", "SELECT id, content FROM v",
+                      "SELECT 1 AS id, count(*) AS content FROM glob('*')"):
+            self.write("transhume.yaml",
+                       'transhume: 1\nsource: duckdb:h.duckdb\ntarget: sqlite:copy.db\ntables: { q: { key: id, '
+                       'query: "%s" } }\n' % query)
             told = self.try_program("migrate", env=env)
             self.assertNotEqual(told.code, 0, query)
             self.assertIn("disabled by configuration", told.err)
             self.assertNotIn("canaryFile7", told.out + told.err)
-        support.make_sqlite(self.path("plain.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES(1), (2);")
+        support.make_sqlite(self.path("plain.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES(1), (2);")
         self.run_program("migrate", "plain.db", "duckdb:into.duckdb", "--state", "into", env=env)
         self.run_program("validate", "plain.db", "duckdb:into.duckdb", "--state", "into", env=env)
 
     def test_sqlite_runs_nothing_while_it_is_looked_at(self):
         """A view that never ends, and one that would load a library."""
         support.make_sqlite(self.path("evil.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES(1);"
-                            "CREATE VIEW forever AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) AS n FROM c;"
+                            "CREATE VIEW forever AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
+                            "SELECT count(*) AS n FROM c;"
                             "CREATE VIEW loads AS SELECT load_extension('./e.so') AS n;"
                             "CREATE VIEW tokens AS SELECT fts3_tokenizer('simple', x'0000000000000000') AS n;")
         for command in (["check"], ["diff"], ["init", "-o", "-"], ["migrate"]):
@@ -373,24 +401,33 @@ class OtherFiles(Trust):
                 told = self.try_program(*command, *(["evil.db", "copy.db"]))
                 self.assertLess(told.seconds, 20 * support.PATIENCE)
                 self.assertNotIn(told.code, (3, -11, -6))
-        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:evil.db\ntarget: sqlite:other.db\ntables: { loads: { from: loads } }\n")
-        self.assertRegex(self.try_program("migrate").err, "'loads' is a view that can't be read: .*(unsafe use of load_extension|not authorized|no such function)")
+        self.write("transhume.yaml",
+                   "transhume: 1\nsource: sqlite:evil.db\ntarget: sqlite:other.db\ntables: { loads: { from: "
+                   "loads } }\n")
+        self.assertRegex(self.try_program("migrate").err,
+                         "'loads' is a view that can't be read: .*(unsafe use of load_extension|not authorized|no such "
+                         "function)")
 
 
 class Plaintext(Trust):
     def test_webhooks(self):
-        for where in ("alerts: { a: { webhook: 'http://hooks.example/' } }", "alerts: { a: { alertmanager: 'http://192.0.2.1:9093' } }"):
+        for where in ("alerts: { a: { webhook: 'http://hooks.example/' } }",
+                      "alerts: { a: { alertmanager: 'http://192.0.2.1:9093' } }"):
             self.write("transhume.yaml", HEAD + where + "\n")
             told = self.run_program("migrate", code=2).err
             self.assertIn("transhume.yaml:4:", told)
             self.assertIn("unencrypted", told)
             self.assertIn("--allow-plaintext", told)
             self.run_program("check", "--allow-plaintext")
-        self.assertIn("--allow-plaintext", self.run_program("migrate", "shop.db", "copy.db", "--notify", "http://hooks.example/", code=2).err)
+        self.assertIn("--allow-plaintext", self.run_program("migrate", "shop.db", "copy.db", "--notify",
+                                                            "http://hooks.example/", code=2).err)
 
     def test_a_variable_that_takes_tls_away(self):
-        for mode, uri, warned in (("disable", "postgres://192.0.2.1:1/x", True), ("prefer", "postgres://192.0.2.1:1/x", True), ("allow", "postgres://192.0.2.1:1/x", True),
-                                  ("disable", "postgres://127.0.0.1:1/x", False), ("disable", "postgres://192.0.2.1:1/x?sslmode=disable", False),
+        for mode, uri, warned in (("disable", "postgres://192.0.2.1:1/x", True),
+                                  ("prefer", "postgres://192.0.2.1:1/x", True),
+                                  ("allow", "postgres://192.0.2.1:1/x", True),
+                                  ("disable", "postgres://127.0.0.1:1/x", False),
+                                  ("disable", "postgres://192.0.2.1:1/x?sslmode=disable", False),
                                   ("verify-full", "postgres://192.0.2.1:1/x", False)):
             with self.subTest(mode=mode, uri=uri):
                 told = self.try_program("check", uri, "copy.db", "--timeout", "300ms", env={"PGSSLMODE": mode}).err

@@ -8,7 +8,8 @@ import support
 class Unfinished(support.TestCase):
     def setUp(self):
         super().setUp()
-        self.sql("source.db", "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+        self.sql("source.db",
+                 "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b')")
 
     def sql(self, name, script):
         with sqlite3.connect(self.path(name)) as file:
@@ -17,7 +18,8 @@ class Unfinished(support.TestCase):
     def test_finish_drops_one_that_keeps_the_tables_of_another(self):
         """A finished run, and one that is not, have written the same table."""
         self.run_program("migrate", "-q", "source.db", "copy.db")
-        support.kill_at("engine.before_commit", 1, "migrate", "-q", "source.db", "copy.db", "--existing", "upsert", cwd=self.folder)
+        support.kill_at("engine.before_commit", 1, "migrate", "-q", "source.db", "copy.db", "--existing", "upsert",
+                        cwd=self.folder)
         self.assertIn("is not finished", self.run_program("finish", code=5).err)
         for point in "finish.before_forget", "finish.after_forget":
             support.kill_at(point, 1, "finish", "--confirm", "--take-over", cwd=self.folder)
@@ -26,7 +28,8 @@ class Unfinished(support.TestCase):
 
     def test_rejects_that_were_about_to_be_loaded(self):
         """Once the ledger has the run, a resume loads them; before, the same command begins again."""
-        for point, resumes in (("engine.before_ledger_create", False), ("ledger.before_publish", False), ("ledger.after_publish", True),
+        for point, resumes in (("engine.before_ledger_create", False), ("ledger.before_publish", False),
+                               ("ledger.after_publish", True),
                                ("engine.after_ledger_create", True), ("ledger.before_claim", True)):
             with self.subTest(point=point):
                 target, state = point + ".db", point + ".state"

@@ -125,8 +125,10 @@ class Levels(Validate):
 
     def test_long_values_are_shown_from_where_they_differ(self):
         text = "".join("é%d " % i for i in range(2000))
-        cases = {"late": ("'%s'" % text, "'%s'" % text.replace("é900 ", "é9o0 ")), "early": ("'abc%s'" % text, "'abd%s'" % text),
-                 "end": ("'%s'" % text, "'%s!'" % text), "bytes": ("x'%s'" % ("00" * 5000 + "11"), "x'%s'" % ("00" * 5000 + "12")),
+        cases = {"late": ("'%s'" % text, "'%s'" % text.replace("é900 ", "é9o0 ")),
+                 "early": ("'abc%s'" % text, "'abd%s'" % text),
+                 "end": ("'%s'" % text, "'%s!'" % text), "bytes": ("x'%s'" % ("00" * 5000 + "11"),
+                                                                   "x'%s'" % ("00" * 5000 + "12")),
                  "huge": ("'%s1'" % ("h" * 100000), "'%s2'" % ("h" * 100000)), "kind": ("7", "7.0"),
                  "short": ("'one'", "'two'")}
         support.make_sqlite(self.path("shop.db"), "CREATE TABLE long(id TEXT PRIMARY KEY, v) WITHOUT ROWID;" + "".join(
@@ -158,7 +160,8 @@ class Levels(Validate):
     def test_long_values_of_records_without_a_key(self):
         """They are all that names the record, and are shown as those of fields are."""
         support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(n INTEGER, w TEXT, b BLOB)")
-        self.change(self.path("shop.db"), ("INSERT INTO t VALUES (7, ?, ?), (8, 'short', x'00ff')", ("\u00e9long " * 50000, b"\1" * 200000)))
+        self.change(self.path("shop.db"), ("INSERT INTO t VALUES (7, ?, ?), (8, 'short', x'00ff')",
+                                           ("\u00e9long " * 50000, b"\1" * 200000)))
         self.run_program("migrate", "-q", "shop.db", "copy.db")
         self.change(self.path("copy.db"), "UPDATE t SET n = n + 10")
         for level in ("hash", "full"):
@@ -179,7 +182,8 @@ class Levels(Validate):
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
 
     def test_records_of_nothing(self):
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(a, b); INSERT INTO t VALUES (NULL, NULL), (NULL, 1), (NULL, NULL)")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE t(a, b); INSERT INTO t VALUES (NULL, NULL), (NULL, 1), (NULL, NULL)")
         self.run_program("migrate", "-q", "shop.db", "copy.db")
         self.change(self.path("copy.db"), "DELETE FROM t WHERE b IS NULL AND rowid = 1")
         self.assertRegex(self.run_program("validate", code=1).out, r"(?m)^missing +t +\(no values\)$")
@@ -193,12 +197,14 @@ class Levels(Validate):
             self.run_program("validate", "--state", form)
             self.run_program("validate", "--state", form, "--level", "full")
             self.run_program("migrate", "--state", form + "-back", form + ":out-" + form, "sqlite:" + form + ".db")
-            self.assertEqual(sqlite3.connect(self.path(form + ".db")).execute('SELECT "", a FROM t ORDER BY a').fetchall(),
+            self.assertEqual(sqlite3.connect(self.path(form
+                                                       + ".db")).execute('SELECT "", a FROM t ORDER BY a').fetchall(),
                              [("one", 1), ("two", 2)])
 
     def test_people_get_a_table_of_what_differs(self):
         self.copied()
-        self.change(self.path("copy.db"), "UPDATE person SET name = 'o\x1b[31m', photo = NULL, score = 1e300 WHERE id = 77",
+        self.change(self.path("copy.db"),
+                    "UPDATE person SET name = 'o\x1b[31m', photo = NULL, score = 1e300 WHERE id = 77",
                     "DELETE FROM pair WHERE b = 5", "INSERT INTO pair VALUES ('new', 1, 2)")
         out = self.run_program("validate", code=1).out
         self.assertNotIn("{", out)
@@ -251,22 +257,30 @@ class Levels(Validate):
 
 
     def test_rejects_and_repeats_are_in_no_sum(self):
-        """Where all is as it should be, checksums and sums are the same on both sides: in even buckets and in bad ones."""
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id TEXT PRIMARY KEY, n INTEGER, f REAL, d DECIMAL(10,2), w TEXT);"
+        """
+        Where all is as it should be, checksums and sums are the same on both sides: in even buckets and in bad ones.
+        """
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE t(id TEXT PRIMARY KEY, n INTEGER, f REAL, d DECIMAL(10,2), w TEXT);"
                                                   "CREATE TABLE visit(c TEXT, n INTEGER);")
         with contextlib.closing(sqlite3.connect(self.path("shop.db"))) as db:
-            db.executemany("INSERT INTO t VALUES (?,?,?,?,?)", [("k%d" % i, i, i / 7, i / 100, "w%d" % i) for i in range(1, 40)])
+            db.executemany("INSERT INTO t VALUES (?,?,?,?,?)",
+                           [("k%d" % i, i, i / 7, i / 100, "w%d" % i) for i in range(1, 40)])
             db.executemany("INSERT INTO visit VALUES (?,?)", [("c%d" % (i % 5), i % 5 - 2) for i in range(20)])
             db.commit()
-        support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(id TEXT PRIMARY KEY, n INTEGER CHECK (n NOT IN (5, 6)), f REAL, d DECIMAL(10,2), w TEXT);"
+        support.make_sqlite(self.path("copy.db"),
+                            "CREATE TABLE t(id TEXT PRIMARY KEY, n INTEGER CHECK (n NOT IN (5, 6)), f REAL, "
+                            "d DECIMAL(10,2), w TEXT);"
                                                   "CREATE TABLE c(c TEXT PRIMARY KEY, n INTEGER)")
         self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n"
                                      "  t: { key: id, entities: { t: { from: t, fields: { \"*\": copy } } } }\n"
-                                     "  c: { key: c, entities: { c: { from: visit, distinct: true, fields: { c: copy, n: copy } } } }\n")
+                                     "  c: { key: c, entities: { c: { from: visit, distinct: true, fields: { c: copy, "
+                                     "n: copy } } } }\n")
         self.run_program("migrate", code=1)
 
         def columns(report):
-            return {(column["table"], column["name"]): (column["source_checksum"] == column["target_checksum"], column["source_sum"], column["target_sum"])
+            return {(column["table"], column["name"]): (column["source_checksum"] == column["target_checksum"],
+                                                        column["source_sum"], column["target_sum"])
                     for column in report["columns"]}
 
         report = self.validate(code=1)
@@ -292,9 +306,11 @@ class CountsOfRejects(support.TestCase):
             self.write("transhume.yaml", self.PLAN % field)
             self.run_program("migrate", "-q", code=1 if rejected else 0)
             for level in ("count", "hash"):
-                report = json.loads(self.run_program("validate", "--json", "--level", level, code=1 if rejected else 0).out)
+                report = json.loads(self.run_program("validate", "--json", "--level", level,
+                                                     code=1 if rejected else 0).out)
                 self.assertEqual(report["rejects_missing"], rejected)
-                self.assertEqual([(row["source"], row["target"], row["missing"], row["extra"]) for row in report["entities"]],
+                self.assertEqual([(row["source"], row["target"], row["missing"], row["extra"])
+                                  for row in report["entities"]],
                                  [(100 - rejected, 100 - rejected, 0, 0)])
 
     def test_counts(self):
@@ -336,12 +352,15 @@ class Caps(Validate):
             INSERT INTO parent VALUES (1);
             INSERT INTO child WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000) SELECT i, 1 FROM n;""")
         self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: jsonl:out\ntables:\n"
-                                     "  t: { key: [id], from: parent, fields: { id: copy, L: { embed: child, order: id, fields: { id: copy } } } }\n")
+                                     "  t: { key: [id], from: parent, fields: { id: copy, L: { embed: child, "
+                                     "order: id, fields: { id: copy } } } }\n")
         self.run_program("migrate")
         self.stopped_at("verify.source_waits:stop:2", "validate", "--jobs", "1", "--rows-per-second", "1900")
 
     def test_records_that_a_sample_looks_up(self):
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(k TEXT PRIMARY KEY); INSERT INTO t VALUES ('a'), ('b'), ('c'), ('d'), ('e'), ('f')")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE t(k TEXT PRIMARY KEY); INSERT INTO t VALUES ('a'), ('b'), ('c'), ('d'), "
+                            "('e'), ('f')")
         self.run_program("migrate", "shop.db", "copy.db")
         self.stopped_at("verify.target_waits:stop:1", "validate", "--level", "sample", "--rows-per-second", "5")
 
@@ -351,7 +370,8 @@ class Runs(Validate):
         self.copied()
         self.validate("--state", "elsewhere", "shop.db", "copy.db")
         db = sqlite3.connect(self.path("copy.db"))
-        for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE name LIKE '\\_transhume%' ESCAPE '\\'").fetchall():
+        for (name,) in db.execute(
+            "SELECT name FROM sqlite_schema WHERE name LIKE '\\_transhume%' ESCAPE '\\'").fetchall():
             db.execute("DROP TABLE " + name)
         db.commit()
         db.close()
@@ -362,7 +382,8 @@ class Runs(Validate):
 
     def test_another_plan_keeps_its_own_ends(self):
         for name in ("a", "b"):
-            support.make_sqlite(self.path("%s.db" % name), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '%s')" % name)
+            support.make_sqlite(self.path("%s.db" % name),
+                                "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '%s')" % name)
             self.write(name + ".yaml", "transhume: 1\nsource: sqlite:%s.db\ntarget: sqlite:%s-copy.db\n" % (name, name))
             self.run_program("migrate", "--plan", name + ".yaml")
         self.change(self.path("a-copy.db"), "UPDATE t SET v = 'changed'")
@@ -384,8 +405,11 @@ class Runs(Validate):
 
     def test_a_later_run_that_was_rolled_back_hides_nothing(self):
         """The copy's rejects stay known, and it is the copy that stands that is validated."""
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), (2, 2), (3, 3);"
-                                                  "CREATE TABLE later(id INTEGER PRIMARY KEY); INSERT INTO later VALUES (1)")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), (2, "
+                            "2), (3, 3);"
+                                                  "CREATE TABLE later(id INTEGER PRIMARY KEY); "
+                                                  "INSERT INTO later VALUES (1)")
         support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER CHECK (n <> 3))")
         self.run_program("migrate", "-q", "--include", "t", "shop.db", "copy.db", code=1)
         copy = self.validate(code=1)["run"]
@@ -588,7 +612,8 @@ class Runs(Validate):
 
     def test_records_that_the_plan_no_longer_selects(self):
         make(self.path("shop.db"))
-        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  person:\n"
+        self.write("transhume.yaml",
+                   "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  person:\n"
                                      "    key: [id]\n    entities:\n      person:\n        from: person\n"
                                      "        where: \"score < 50\"\n        fields: { \"*\": copy }\n")
         self.run_program("migrate")
@@ -642,21 +667,28 @@ class Runs(Validate):
 
     def test_fields_of_others_in_a_table_of_several_entities(self):
         """With upsert each entity answers for the columns that it fills, and for all of them."""
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY, a TEXT); INSERT INTO p VALUES (1, 'a1'), (2, NULL);"
-                                                  "CREATE TABLE q(id INTEGER PRIMARY KEY, b TEXT); INSERT INTO q VALUES (11, 'b1')")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE p(id INTEGER PRIMARY KEY, a TEXT); INSERT INTO p VALUES (1, 'a1'), (2, NULL);"
+                                                  "CREATE TABLE q(id INTEGER PRIMARY KEY, b TEXT); "
+                                                  "INSERT INTO q VALUES (11, 'b1')")
         support.make_sqlite(self.path("copy.db"), "CREATE TABLE both(id INTEGER PRIMARY KEY, a TEXT, b TEXT);"
-                                                  "INSERT INTO both VALUES (1, 'old', 'keepb'), (2, 'old', 'keepb'), (11, 'keepa', 'old')")
-        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  both:\n    key: id\n"
+                                                  "INSERT INTO both VALUES (1, 'old', 'keepb'), (2, 'old', 'keepb'), "
+                                                  "(11, 'keepa', 'old')")
+        self.write("transhume.yaml",
+                   "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  both:\n    key: id\n"
                                      "    existing: upsert\n    entities:\n"
-                                     "      p: { from: p, fields: { id: copy, a: copy } }\n      q: { from: q, fields: { id: copy, b: copy } }\n")
+                                     "      p: { from: p, fields: { id: copy, a: copy } }\n      q: { from: q, "
+                                     "fields: { id: copy, b: copy } }\n")
         self.run_program("migrate")
         for level in ("count", "sample", "hash", "full"):
             self.validate("--level", level)
-        for change, key, field in (("a = 'x' WHERE id = 1", 1, "a"), ("a = 'x' WHERE id = 2", 2, "a"), ("b = NULL WHERE id = 11", 11, "b")):
+        for change, key, field in (("a = 'x' WHERE id = 1", 1, "a"), ("a = 'x' WHERE id = 2", 2, "a"),
+                                   ("b = NULL WHERE id = 11", 11, "b")):
             for level in ("hash", "full"):
                 self.change(self.path("copy.db"), "UPDATE both SET " + change)
                 report = self.validate("--level", level, code=1)
-                self.assertEqual([(record["kind"], record["key"], [field["name"] for field in record["fields"]]) for record in report["records"]],
+                self.assertEqual([(record["kind"], record["key"], [field["name"] for field in record["fields"]])
+                                  for record in report["records"]],
                                  [("different", {"id": key}, [field])])
                 self.run_program("validate", "--repair")
                 self.validate("--level", level)
@@ -671,13 +703,15 @@ class Runs(Validate):
                            [(i, None if i == 4 else "m%d" % i, float("inf") if i == 6 else i) for i in range(1, 11)])
             db.commit()
         self.write("transhume.yaml", "transhume: 1\nsource: sqlite:odd.db\ntarget: dynamodb-json:out\ntables:\n  odd:\n"
-                                     "    key: { partition: mail }\n    entities:\n      odd:\n        from: odd\n        where: \"id > 0\"\n"
+                                     "    key: { partition: mail }\n    entities:\n      odd:\n        from: odd\n     "
+                                     "   where: \"id > 0\"\n"
                                      "        fields: { mail: \"{mail}\", \"*\": copy }\n")
         self.run_program("migrate", code=1)
         for level in ("count", "hash", "full"):
             report = self.validate("--level", level, code=1)
             row = self.entity(report, "odd")
-            self.assertEqual((row["source"], row["target"], row["rejected"], report["rejects_missing"]), (8, 8, 2, 2), level)
+            self.assertEqual((row["source"], row["target"], row["rejected"], report["rejects_missing"]), (8, 8, 2, 2),
+                             level)
         name, = glob.glob(self.path("out", "odd", "*.json"))
         with open(name, encoding="utf-8") as file:
             lines = file.readlines()

@@ -1,5 +1,7 @@
-"""Validation of what plans make of other records than one row, whatever the source: its joins are its own (SQLite, servers) or the
-program's (files, DynamoDB). Clean as it was copied, and what somebody else changed in the target is named, with its field.
+"""Validation of what plans make of other records than one row, whatever the source: its joins are its own (SQLite,
+servers) or the
+program's (files, DynamoDB). Clean as it was copied, and what somebody else changed in the target is named, with its
+field.
 """
 import decimal
 import random
@@ -12,8 +14,10 @@ import support
 import test_plan_constructs as constructs
 from test_validate_pairs import Places
 
-# MariaDB is here for MySQL too. Redis, MongoDB and OpenSearch are not among them yet: their own tests are system/test_redis, test_mongodb and test_opensearch.
-KINDS = [engine.NAME for engine in engines.all() if engine.PAIRED and engine.NAME not in ("toy", "mysql9", "redis", "mongodb", "opensearch")]
+# MariaDB is here for MySQL too. Redis, MongoDB and OpenSearch are not among them yet: their own tests are
+# system/test_redis, test_mongodb and test_opensearch.
+KINDS = [engine.NAME for engine in engines.all() if engine.PAIRED
+         and engine.NAME not in ("toy", "mysql9", "redis", "mongodb", "opensearch")]
 
 JOINED = ("csv", "jsonl", "dynamodb-json", "dynamodb")
 TABULAR = ("sqlite", "postgres", "mysql", "cassandra", "csv")
@@ -84,7 +88,8 @@ relations:
 def plan_of(tables, source, target):
     """KEY in the words of the target."""
     text = constructs.plan_text(tables, "sqlite" if not target.startswith("dynamodb") else "dynamodb")
-    return text.replace("sqlite:shop.db", source, 1).replace("target: " + ("dynamodb" if target.startswith("dynamodb") else "sqlite"), "target: " + target, 1)
+    return text.replace("sqlite:shop.db", source, 1).replace("target: " + ("dynamodb" if target.startswith("dynamodb")
+                                                                           else "sqlite"), "target: " + target, 1)
 
 
 class Constructs(Places):
@@ -96,7 +101,8 @@ class Constructs(Places):
         """At both levels: exactly these (kind, table, key, fields)."""
         for level in ("hash", "full"):
             report = self.validate("--state", state, "--level", level, code=1 if expected else 0)
-            self.assertCountEqual([(record["kind"], record["table"], record["key"], [field["name"] for field in record.get("fields", ())])
+            self.assertCountEqual([(record["kind"], record["table"], record["key"],
+                                    [field["name"] for field in record.get("fields", ())])
                                    for record in report["records"]], expected, level)
         return report
 
@@ -108,8 +114,10 @@ class Joined(Constructs):
     def damage(self, place):
         """Changes a field of each construct, and records; what has to be found."""
         shop = constructs.Shop(self.path("shop.db"))
-        lists = shop.rows("SELECT p.id, (SELECT count(*) FROM sale WHERE person = p.id) > 2 AS paged, count(i.id) AS items "
-                          "FROM person p JOIN sale s ON s.person = p.id JOIN item i ON i.sale = s.id WHERE p.id > 4 GROUP BY p.id ORDER BY p.id")
+        lists = shop.rows("SELECT p.id, (SELECT count(*) FROM sale WHERE person = p.id) > 2 AS paged, "
+                          "count(i.id) AS items "
+                          "FROM person p JOIN sale s ON s.person = p.id JOIN item i ON i.sale = s.id WHERE p.id > 4 "
+                          "GROUP BY p.id ORDER BY p.id")
         many = shop.rows("SELECT sale, count(*) AS n FROM item GROUP BY sale HAVING count(*) > 1 ORDER BY sale")
         day = shop.one("SELECT min(day) FROM sale")
         shop.db.close()
@@ -124,8 +132,10 @@ class Joined(Constructs):
                    ("people", short[1], "Items", lambda value: value[1:] + value[:1]),
                    ("people", short[2], "Items", lambda value: [dict(value[0], id=value[0]["id"] + 1), *value[1:]]),
                    ("people", short[3], "Items", lambda value: value + value[-1:]),
-                   ("pages", pages[0], "Items", lambda value: value[:1] + [dict(value[1], price=value[1]["price"] + 1)] + value[2:]),
-                   ("lines", lines[0], "Price", lambda value: "77.01"), ("lines", lines[1], "Quantity", lambda value: None)]
+                   ("pages", pages[0], "Items", lambda value: value[:1] + [dict(value[1], price=value[1]["price"] + 1)]
+                    + value[2:]),
+                   ("lines", lines[0], "Price", lambda value: "77.01"),
+                   ("lines", lines[1], "Quantity", lambda value: None)]
         for table, key, field, make in changes:
             place.change(table, key, field, make)
         removed = [("pages", dict(pages[1], Page=2)), ("days", {"Day": day}), ("lines", lines[2])]
@@ -135,8 +145,9 @@ class Joined(Constructs):
                  ("pages", pages[0], dict(pages[0], Page=99))]
         for table, key, other in added:
             place.add(table, key, other)
-        return [("different", table, key, [field]) for table, key, field, _ in changes] + \
-            [("missing", table, key, []) for table, key in removed] + [("extra", table, other, []) for table, _, other in added]
+        return ([("different", table, key, [field]) for table, key, field, _ in changes] +
+                [("missing", table, key, []) for table, key in removed] + [("extra", table, other, [])
+                                                                           for table, _, other in added])
 
     def from_kind(self, source):
         constructs.make_shop(self.path("shop.db"), PEOPLE)
@@ -185,21 +196,29 @@ class Lists(Constructs):
     fields: { id: { column: id, cast: int64 }, Parts: { embed: part, order: n, fields: { n: copy, w: copy, price: copy, d: copy } } }
 """
     CHANGES = {
-        "an element's number": at_first(n=7), "its text": at_first(w="x1"), "case": at_first(w="W1"), "a blank": at_first(w="w1 "),
-        "NFC and NFD": at_first(w="cafe\u0301"), "a cent": at_first(price=decimal.Decimal("0.11")), "a number and a text": at_first(n="1"), "1 and 1.0": at_first(n=decimal.Decimal("1.0")),
+        "an element's number": at_first(n=7), "its text": at_first(w="x1"), "case": at_first(w="W1"),
+        "a blank": at_first(w="w1 "),
+        "NFC and NFD": at_first(w="cafe\u0301"), "a cent": at_first(price=decimal.Decimal("0.11")),
+        "a number and a text": at_first(n="1"), "1 and 1.0": at_first(n=decimal.Decimal("1.0")),
         "a text and nothing": at_first(w=None), "a field is lost": at_first(w=...), "a field more": at_first(other=1),
-        "empty and null": at_first(w=""), "the last digit of 17": at_first(d=decimal.Decimal("0.30000000000000001")), "order": lambda elements: elements[::-1], "removed": lambda elements: elements[:-1],
-        "the first removed": lambda elements: elements[1:], "added": lambda elements: elements + [dict(elements[0], n=99)],
-        "twice": lambda elements: elements + elements[-1:], "all removed": lambda elements: [], "an element of another type": lambda elements: [*elements[:-1], "w"],
-        "one deeper": lambda elements: [elements], "fields swapped": lambda elements: [dict(elements[0], n=elements[1]["n"]), dict(elements[1], n=elements[0]["n"])],
+        "empty and null": at_first(w=""), "the last digit of 17": at_first(d=decimal.Decimal("0.30000000000000001")),
+        "order": lambda elements: elements[::-1], "removed": lambda elements: elements[:-1],
+        "the first removed": lambda elements: elements[1:], "added": lambda elements: elements
+        + [dict(elements[0], n=99)],
+        "twice": lambda elements: elements + elements[-1:], "all removed": lambda elements: [],
+        "an element of another type": lambda elements: [*elements[:-1], "w"],
+        "one deeper": lambda elements: [elements], "fields swapped": lambda elements: [dict(elements[0],
+            n=elements[1]["n"]), dict(elements[1], n=elements[0]["n"])],
     }
 
     def test_lists_in_columns(self):
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE parent(id INTEGER PRIMARY KEY);" "CREATE TABLE part(parent INTEGER REFERENCES parent(id), "
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE parent(id INTEGER PRIMARY KEY);"
+                            "CREATE TABLE part(parent INTEGER REFERENCES parent(id), "
                             "n INTEGER, w TEXT, price NUMERIC(10,2), d REAL, PRIMARY KEY (parent, n));")
         db = sqlite3.connect(self.path("shop.db"))
         db.executemany("INSERT INTO parent VALUES (?)", [(i,) for i in range(60)])
-        db.executemany("INSERT INTO part VALUES (?,?,?,?,?)", [(i, n, "caf\u00e9" if i == 4 else "w%d" % n, n / 10, 0.1 + 0.2) for i in range(60) for n in (1, 2)])
+        db.executemany("INSERT INTO part VALUES (?,?,?,?,?)", [(i, n, "caf\u00e9" if i == 4 else "w%d" % n, n / 10,
+                                                                0.1 + 0.2) for i in range(60) for n in (1, 2)])
         db.commit()
         db.close()
         for target in TABULAR:

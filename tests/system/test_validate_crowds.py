@@ -1,4 +1,6 @@
-"""Validation of many records that are equal, or stand under one key: in the memory of any other, and counted exactly."""
+"""
+Validation of many records that are equal, or stand under one key: in the memory of any other, and counted exactly.
+"""
 import collections
 import json
 import os
@@ -36,20 +38,24 @@ class Crowds(test_limits.LimitsTestCase):
         self.run_program("validate", "--level", "full", code=code)
 
     def test_equal_records(self):
-        self.change("shop.db", "CREATE TABLE t(w TEXT, n)", "INSERT INTO t %s SELECT 'same', 1 FROM n" % (ROW_OF_NUMBERS % (ROWS - 1)))
+        self.change("shop.db", "CREATE TABLE t(w TEXT, n)", "INSERT INTO t %s SELECT 'same', 1 FROM n"
+                    % (ROW_OF_NUMBERS % (ROWS - 1)))
         self.run_program("migrate", "-q", "shop.db", "copy.db")
-        self.change("copy.db", "DELETE FROM t WHERE rowid IN (5, 6, 70)", "INSERT INTO t VALUES ('same', '1'), ('same', '1')")
+        self.change("copy.db", "DELETE FROM t WHERE rowid IN (5, 6, 70)",
+                    "INSERT INTO t VALUES ('same', '1'), ('same', '1')")
         for level in LEVELS:
             self.assertEqual(self.differences(level), {"missing": 3, "extra": 2})
         self.repaired()
         db = sqlite3.connect(self.path("copy.db"))
-        self.assertEqual(db.execute("SELECT w, typeof(n), count(*) FROM t GROUP BY 1, 2").fetchall(), [("same", "integer", ROWS)])
+        self.assertEqual(db.execute("SELECT w, typeof(n), count(*) FROM t GROUP BY 1, 2").fetchall(),
+                         [("same", "integer", ROWS)])
         db.close()
 
     def test_records_equal_to_some(self):
         """More kinds of them than are remembered while they are written: they meet when they are sorted."""
         rows, kinds = ROWS // 2, ROWS // 8
-        self.change("shop.db", "CREATE TABLE t(w TEXT, n)", "INSERT INTO t %s SELECT 'one of several equal records', i %% %d FROM n" %
+        self.change("shop.db", "CREATE TABLE t(w TEXT, n)",
+                    "INSERT INTO t %s SELECT 'one of several equal records', i %% %d FROM n" %
                     (ROW_OF_NUMBERS % (rows - 1), kinds))
         self.run_program("migrate", "-q", "shop.db", "copy.db")
         self.change("copy.db", "DELETE FROM t WHERE n = 7", "INSERT INTO t VALUES ('one of several equal records', 8)",
@@ -69,7 +75,8 @@ class Crowds(test_limits.LimitsTestCase):
 
     def test_a_key_that_many_records_have_on_both_sides(self):
         rows = ROWS // 8
-        self.change("shop.db", "CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT, n)", "INSERT INTO t %s SELECT i, 'one', i FROM n" % (ROW_OF_NUMBERS % (rows - 1)))
+        self.change("shop.db", "CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT, n)",
+                    "INSERT INTO t %s SELECT i, 'one', i FROM n" % (ROW_OF_NUMBERS % (rows - 1)))
         self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: csv:out\ntables:\n"
                                      "  t: { key: [k], from: t, fields: { k: copy, n: copy } }\n")
         self.run_program("migrate", "-q", code=1)  # the first stays, the others are rejects

@@ -130,8 +130,10 @@ DOCUMENT_KEY = "{ partition: PK, sort: SK }"
 def make_documents(path):
     make_sqlite(path)
     db = sqlite3.connect(path)
-    db.execute("CREATE TABLE item(person_id INTEGER REFERENCES person(id), n INTEGER, w TEXT, PRIMARY KEY (person_id, n))")
-    db.executemany("INSERT INTO item VALUES (?,?,?)", [(i, n, "item %d" % n) for i in range(1, ROWS) for n in range(i % 5)])
+    db.execute("CREATE TABLE item(person_id INTEGER REFERENCES person(id), n INTEGER, w TEXT, "
+               "PRIMARY KEY (person_id, n))")
+    db.executemany("INSERT INTO item VALUES (?,?,?)", [(i, n, "item %d" % n) for i in range(1, ROWS)
+                                                       for n in range(i % 5)])
     db.commit()
     db.close()
 
@@ -266,7 +268,8 @@ class Documents:
         words(134, 2, lambda words: words.insert(0, moved))
         lists = [self.load("PERSON#139", "WORDS#%d" % page)["Words"] for page in (2, 1)]
         for page in (1, 2):
-            self.change("PERSON#139", "WORDS#%d" % page, ["Words"], lambda item: item.__setitem__("Words", lists.pop(0)))
+            self.change("PERSON#139", "WORDS#%d" % page, ["Words"],
+                        lambda item: item.__setitem__("Words", lists.pop(0)))
 
     def change_distinct(self):
         self.change("SHADES", "w3", ["n"], lambda item: item.__setitem__("n", self.number("7")), "shades")
@@ -365,7 +368,8 @@ class DynamodbJson(DocumentFiles):
             return [self.plain(item) for item in value]
         if kind == "M":
             return {name: self.plain(item) for name, item in value.items()}
-        return {"S": value, "N": value, "B": ("B", value), "NULL": None}[kind] if kind != "N" else decimal.Decimal(value)
+        return {"S": value, "N": value, "B": ("B", value),
+                "NULL": None}[kind] if kind != "N" else decimal.Decimal(value)
 
     def key_of(self, line):
         attributes = json.loads(line)["Item"]
@@ -467,32 +471,45 @@ def fields(**values):
 ONE, TWO, A, B, LONG_TEXT = {"N": "1"}, {"N": "2"}, {"S": "a"}, {"S": "b"}, str(LONG)
 # An attribute of a document (None: it is not there), and what somebody makes of it.
 TYPED = {
-    "true and false": ({"BOOL": True}, {"BOOL": False}), "true and 1": ({"BOOL": True}, ONE), "false and null": ({"BOOL": False}, {"NULL": True}),
-    "true and a text": ({"BOOL": True}, {"S": "true"}), "a number and a text": (ONE, {"S": "1"}), "a text and bytes": (A, {"B": "YQ=="}),
-    "missing and empty": (None, {"S": ""}), "empty and missing": ({"S": ""}, None), "missing and null": (None, {"NULL": True}),
-    "null and missing": ({"NULL": True}, None), "missing and an empty map": (None, fields()), "missing and an empty list": (None, {"L": []}),
-    "an empty map and list": (fields(), {"L": []}), "bytes": ({"B": "AAE="}, {"B": "AAI="}), "empty bytes and text": ({"B": ""}, {"S": ""}),
+    "true and false": ({"BOOL": True}, {"BOOL": False}), "true and 1": ({"BOOL": True}, ONE),
+    "false and null": ({"BOOL": False}, {"NULL": True}),
+    "true and a text": ({"BOOL": True}, {"S": "true"}), "a number and a text": (ONE, {"S": "1"}),
+    "a text and bytes": (A, {"B": "YQ=="}),
+    "missing and empty": (None, {"S": ""}), "empty and missing": ({"S": ""}, None),
+    "missing and null": (None, {"NULL": True}),
+    "null and missing": ({"NULL": True}, None), "missing and an empty map": (None, fields()),
+    "missing and an empty list": (None, {"L": []}),
+    "an empty map and list": (fields(), {"L": []}), "bytes": ({"B": "AAE="}, {"B": "AAI="}),
+    "empty bytes and text": ({"B": ""}, {"S": ""}),
     "a map's value": (fields(a=ONE, b=fields(c=A)), fields(a=ONE, b=fields(c=B))),
     "a map's true": (fields(a=fields(b={"BOOL": True})), fields(a=fields(b={"BOOL": False}))),
     "a map's type": (fields(a=ONE), fields(a={"S": "1"})), "a map's name": (fields(a=ONE), fields(A=ONE)),
     "a map's new field": (fields(a=ONE), fields(a=ONE, b=TWO)),
-    "a map's lost field": (fields(a=ONE, b=TWO), fields(a=ONE)), "a map's null and nothing": (fields(a=ONE, b={"NULL": True}), fields(a=ONE)),
-    "a map's fields swapped": (fields(a=ONE, b=TWO), fields(a=TWO, b=ONE)), "a list in a map": (fields(a={"L": [ONE, TWO]}), fields(a={"L": [TWO, ONE]})),
+    "a map's lost field": (fields(a=ONE, b=TWO), fields(a=ONE)),
+    "a map's null and nothing": (fields(a=ONE, b={"NULL": True}), fields(a=ONE)),
+    "a map's fields swapped": (fields(a=ONE, b=TWO), fields(a=TWO, b=ONE)),
+    "a list in a map": (fields(a={"L": [ONE, TWO]}), fields(a={"L": [TWO, ONE]})),
     "a map in a list": ({"L": [fields(a=ONE), fields(a=TWO)]}, {"L": [fields(a=ONE), fields(a=ONE)]}),
     "a list's true": ({"L": [{"BOOL": True}]}, {"L": [{"BOOL": False}]}),
-    "a list's null and nothing": ({"L": [A, {"NULL": True}]}, {"L": [A]}), "a list one deeper": ({"L": [A]}, {"L": [{"L": [A]}]}),
+    "a list's null and nothing": ({"L": [A, {"NULL": True}]}, {"L": [A]}),
+    "a list one deeper": ({"L": [A]}, {"L": [{"L": [A]}]}),
     "SS, a member": ({"SS": ["a", "b"]}, {"SS": ["a", "c"]}), "SS, one more": ({"SS": ["a"]}, {"SS": ["a", "b"]}),
     "SS, one less": ({"SS": ["a", "b"]}, {"SS": ["a"]}),
     "SS, case": ({"SS": ["a", "b"]}, {"SS": ["a", "B"]}), "SS, a blank": ({"SS": ["a", "b"]}, {"SS": ["a", "b "]}),
-    "NS, a member": ({"NS": ["1", "2"]}, {"NS": ["1", "3"]}), "NS, the last digit": ({"NS": ["1", LONG_TEXT]}, {"NS": ["1", LONG_TEXT[:-1] + "8"]}),
-    "NS, one less": ({"NS": ["1", "2"]}, {"NS": ["2"]}), "BS, a bit": ({"BS": ["AAE=", "AAI="]}, {"BS": ["AAE=", "AAM="]}),
+    "NS, a member": ({"NS": ["1", "2"]}, {"NS": ["1", "3"]}), "NS, the last digit": ({"NS": ["1", LONG_TEXT]},
+        {"NS": ["1", LONG_TEXT[:-1] + "8"]}),
+    "NS, one less": ({"NS": ["1", "2"]}, {"NS": ["2"]}), "BS, a bit": ({"BS": ["AAE=", "AAI="]},
+                                                                       {"BS": ["AAE=", "AAM="]}),
     "BS, one more": ({"BS": ["AA=="]}, {"BS": ["AA==", "AQ=="]}),
     "NS and SS": ({"NS": ["1", "2"]}, {"SS": ["1", "2"]}), "SS and BS": ({"SS": ["a"]}, {"BS": ["YQ=="]}),
     "a set and a list": ({"SS": ["a", "b"]}, {"L": [A, B]}),
-    "a set in a map": (fields(a={"SS": ["a", "b"]}), fields(a={"SS": ["a", "c"]})), "a set in a list": ({"L": [{"NS": ["1"]}]}, {"L": [{"NS": ["2"]}]}),
+    "a set in a map": (fields(a={"SS": ["a", "b"]}), fields(a={"SS": ["a", "c"]})),
+    "a set in a list": ({"L": [{"NS": ["1"]}]}, {"L": [{"NS": ["2"]}]}),
 }
-SAME = {"order of SS": ({"SS": ["a", "b", "c"]}, {"SS": ["c", "a", "b"]}), "order of NS": ({"NS": ["1", "2"]}, {"NS": ["2", "1"]}),
-        "order of BS": ({"BS": ["AA==", "AQ=="]}, {"BS": ["AQ==", "AA=="]}), "order of a map": (fields(a=ONE, b=TWO), fields(b=TWO, a=ONE)),
+SAME = {"order of SS": ({"SS": ["a", "b", "c"]}, {"SS": ["c", "a", "b"]}),
+        "order of NS": ({"NS": ["1", "2"]}, {"NS": ["2", "1"]}),
+        "order of BS": ({"BS": ["AA==", "AQ=="]}, {"BS": ["AQ==", "AA=="]}),
+        "order of a map": (fields(a=ONE, b=TWO), fields(b=TWO, a=ONE)),
         "order of a set in a map": (fields(a={"SS": ["a", "b"]}), fields(a={"SS": ["b", "a"]}))}
 
 
@@ -511,7 +528,8 @@ class Typed(Mutations, dynamodb_case.DynamodbCase):
         if not target.startswith("dynamodb:"):
             del both["order of a map"]  # which lines keep
         self.write("transhume.yaml", "transhume: 1\nsource: dynamodb-json:in\ntarget: %s\n"
-                   "tables: { typed: { key: %s, from: typed, fields: { \"*\": copy, id: { column: id, cast: text } } } }\n" % (target, key))
+                   "tables: { typed: { key: %s, from: typed, fields: { \"*\": copy, id: { column: id, "
+                   "cast: text } } } }\n" % (target, key))
         self.write_json_folder("in", {"typed": [self.document(name, before) for name, (before, _) in both.items()]})
         self.run_program("migrate", "-q", env=self.environment())
         self.clean()
@@ -534,7 +552,8 @@ class Typed(Mutations, dynamodb_case.DynamodbCase):
         self.found_and_repaired("jsonl:out", self.write_lines(jsonl_value), "[id]")
 
     def test_dynamodb(self):
-        self.found_and_repaired(self.uri(), lambda documents: items.put(self.client, "typed", map(boto_item, documents)))
+        self.found_and_repaired(self.uri(), lambda documents: items.put(self.client, "typed",
+                                                                        map(boto_item, documents)))
 
 
 def jsonl_value(value):
@@ -546,14 +565,16 @@ def jsonl_value(value):
         return '{"$set": [%s]}' % ", ".join(jsonl_value({letter[0]: member}) for member in inner)
     if letter == "M":
         return jsonl_value(inner) if inner else "{}"
-    return {"N": str, "S": json.dumps, "B": lambda text: json.dumps({"$bytes": text}), "BOOL": json.dumps, "NULL": lambda _: "null",
+    return {"N": str, "S": json.dumps, "B": lambda text: json.dumps({"$bytes": text}), "BOOL": json.dumps,
+            "NULL": lambda _: "null",
             "L": lambda members: "[%s]" % ", ".join(map(jsonl_value, members))}[letter](inner)
 
 
 def boto_item(value):
     """Bytes as boto3 wants them."""
     if isinstance(value, dict):
-        return {name: base64.b64decode(inner) if name == "B" else [base64.b64decode(one) for one in inner] if name == "BS" else boto_item(inner)
+        return {name: base64.b64decode(inner) if name == "B" else [base64.b64decode(one) for one in inner]
+                if name == "BS" else boto_item(inner)
                 for name, inner in value.items()}
     return [boto_item(inner) for inner in value] if isinstance(value, list) else value
 
@@ -618,7 +639,8 @@ class Files(Mutations):
         self.edit("move a key", "word", lambda line: "word7" in line, lambda line: [line.replace("word7", "Word7")])
         self.check("move a key", "word", {"missing": 1, "extra": 1}, {"w": "Word7"})
         self.swap("swap two", "person", self.begins % 5, self.begins % 6)
-        self.check("swap two", "person", {"different": 2}, {"id": 5}, 2 * ["name", "score", "price", "photo", "any_kind"])
+        self.check("swap two", "person", {"different": 2}, {"id": 5},
+                   2 * ["name", "score", "price", "photo", "any_kind"])
         self.swap("swap a field of two", "word", self.begins_word % 5, self.begins_word % 6)
         self.check("swap a field of two", "word", {"different": 2}, {"w": "word5"}, ["n", "n"])
 
@@ -711,7 +733,8 @@ class Unnested(mutation_case.Unnested):
             name, = os.listdir(self.path("out", table))
             with open(self.path("out", table, name), encoding="ascii") as file:
                 lines = [line for line in file if not line.startswith(tuple(changed))]
-            lines += [",".join("" if cell is None else str(cell) for cell in row) + "\n" for row in changed.values() if row is not None]
+            lines += [",".join("" if cell is None else str(cell) for cell in row) + "\n" for row in changed.values()
+                      if row is not None]
             with open(self.path("out", table, name), "w", encoding="ascii") as file:
                 file.writelines(lines)
         self.found_and_repaired()

@@ -1,4 +1,5 @@
-"""Validation of pairs of databases, as tests/engines draws them, in a soak of all: each level is clean as it was copied, and a record
+"""Validation of pairs of databases, as tests/engines draws them, in a soak of all: each level is clean as it was
+copied, and a record
 that misses, one that was changed and one too many are named, in every target and whatever the source.
 
 Somebody else changes the target: sqlite3, psql, mariadb, boto3, or an edit of lines.
@@ -25,8 +26,10 @@ import test_validate
 import validate_sql_case
 
 # Nobody else can change what is in the toy.
-PAIRS = [(source.NAME, target.NAME) for source, target in (engines.all_pairs() if support.SOAK else engines.pairs(support.SEED)) if target.NAME != "toy"]
-SERVERS = {"postgres": postgres, "mysql": mariadb, "mysql9": mysql, "cassandra": cassandra_server, "redis": redis_server, "mongodb": ferretdb, "opensearch": opensearch_server}
+PAIRS = [(source.NAME, target.NAME) for source, target in (engines.all_pairs() if support.SOAK
+                                                           else engines.pairs(support.SEED)) if target.NAME != "toy"]
+SERVERS = {"postgres": postgres, "mysql": mariadb, "mysql9": mysql, "cassandra": cassandra_server,
+           "redis": redis_server, "mongodb": ferretdb, "opensearch": opensearch_server}
 LEVELS = ("count", "sample", "hash", "full")
 SCRIPT = """
 CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price DECIMAL(10,2), photo BLOB, note TEXT);
@@ -55,7 +58,8 @@ tables:
 """
 DAMAGE = ("DELETE FROM things WHERE id = 7; UPDATE things SET name = 'other 11' WHERE id = 11; "
           "INSERT INTO things(id, name) VALUES (9999, 'new'); DELETE FROM words WHERE word = 'w3'")
-FOUND = [("different", "things", {"id": 11}, ["name"]), ("missing", "things", {"id": 7}, []), ("missing", "words", {"word": "w3"}, [])]
+FOUND = [("different", "things", {"id": 11}, ["name"]), ("missing", "things", {"id": 7}, []),
+         ("missing", "words", {"word": "w3"}, [])]
 EXTRA = ("extra", "things", {"id": 9999}, [])
 # A line's key in each kind of files.
 KEY_OF_LINE = {"csv": '^()%s(?=,)', "jsonl": r'("id":|"word":")%s\b', "dynamodb-json": r'(\{"[NS]":")%s(?=")'}
@@ -90,7 +94,9 @@ class Places(test_validate.Validate):
             items.empty(client)
             return "dynamodb://us-east-1?endpoint=" + server.endpoint, client
         if kind in SERVERS:
-            server = self.server(kind, SERVERS[kind].shared_for_class if kind in ("cassandra", "redis", "mongodb", "opensearch") else SERVERS[kind].for_class)
+            server = self.server(kind, SERVERS[kind].shared_for_class
+                                 if kind in ("cassandra", "redis", "mongodb", "opensearch")
+                                 else SERVERS[kind].for_class)
             name = server.database()
             return server.uri(name), name
         name = "%s-%s%s" % (role, kind, ".db" if kind == "sqlite" else "")
@@ -102,7 +108,8 @@ class Pairs(Places):
         support.make_sqlite(self.path("origin.db"), SCRIPT)
         db = sqlite3.connect(self.path("origin.db"))
         db.executemany("INSERT INTO things VALUES (?,?,?,?,?)",
-                       [(i, "thing %d \u00e9" % i, i / 100, bytes([i % 256]), ["", "note", None][i % 3]) for i in range(1, 120)])
+                       [(i, "thing %d \u00e9" % i, i / 100, bytes([i % 256]), ["", "note", None][i % 3])
+                        for i in range(1, 120)])
         db.executemany("INSERT INTO words VALUES (?,?)", [("w%d" % i, i) for i in range(80)])
         db.commit()
         db.close()
@@ -115,7 +122,8 @@ class Pairs(Places):
         elif kind == "cassandra":
             self.running[kind].run_script(name, DAMAGE.replace("; ", ";\n"))
         elif kind == "redis":
-            for words in (("DEL", "things:7"), ("HSET", "things:11", "name", "other 11"), ("HSET", "things:9999", "id", "9999", "name", "new"), ("DEL", "words:w3")):
+            for words in (("DEL", "things:7"), ("HSET", "things:11", "name", "other 11"),
+                          ("HSET", "things:9999", "id", "9999", "name", "new"), ("DEL", "words:w3")):
                 self.running[kind].ask(name, *words)
         elif kind == "mongodb":
             there = self.running[kind].client()[name]
@@ -124,8 +132,10 @@ class Pairs(Places):
             there.things.insert_one({"_id": 9999, "id": 9999, "name": "new"})
             there.words.delete_one({"_id": "w3"})
         elif kind == "opensearch":
-            for method, path, body in (("DELETE", "things/_doc/7", None), ("POST", "things/_update/11", {"doc": {"name": "other 11"}}),
-                                       ("PUT", "things/_doc/9999", {"id": 9999, "name": "new"}), ("DELETE", "words/_doc/w3", None)):
+            for method, path, body in (("DELETE", "things/_doc/7", None),
+                                       ("POST", "things/_update/11", {"doc": {"name": "other 11"}}),
+                                       ("PUT", "things/_doc/9999", {"id": 9999, "name": "new"}),
+                                       ("DELETE", "words/_doc/w3", None)):
                 self.running[kind].ask(method, "/%s%s" % (name, path), body)
         elif kind in SERVERS:
             self.running[kind].ask(name, DAMAGE)
@@ -136,8 +146,11 @@ class Pairs(Places):
             name.put_item(TableName="things", Item={"id": {"N": "9999"}, "name": {"S": "new"}})
             name.delete_item(TableName="words", Key={"word": {"S": "w3"}})
         else:
-            self.edit(kind, name, "things", {"7": lambda line: [], "11": lambda line: [line.replace("thing", "other", 1)],
-                                             "12": lambda line: [line, re.sub(KEY_OF_LINE[kind] % 12, r"\g<1>9999", line, count=1)]})
+            self.edit(kind, name, "things", {"7": lambda line: [],
+                                             "11": lambda line: [line.replace("thing", "other", 1)],
+                                             "12": lambda line: [line,
+                                                                 re.sub(KEY_OF_LINE[kind] % 12, r"\g<1>9999", line,
+                                                                        count=1)]})
             self.edit(kind, name, "words", {"w3": lambda line: []})
 
     def edit(self, kind, name, table, changes):
@@ -180,11 +193,13 @@ class Pairs(Places):
 
     def assert_found(self, report, level):
         if level == "count":
-            self.assertEqual([self.entity(report, "words")[what] for what in ("source", "target", "missing")], [80, 79, 1])
+            self.assertEqual([self.entity(report, "words")[what] for what in ("source", "target", "missing")],
+                             [80, 79, 1])
             return
         found = [(record["kind"], record["table"], record["key"], [field["name"] for field in record.get("fields", ())])
                  for record in report["records"]]
-        self.assertCountEqual(found, FOUND if level == "sample" else FOUND + [EXTRA], level)  # a sample is drawn from the source
+        # a sample is drawn from the source
+        self.assertCountEqual(found, FOUND if level == "sample" else FOUND + [EXTRA], level)
 
     def from_kind(self, source):
         self.make()

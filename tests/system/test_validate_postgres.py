@@ -1,4 +1,5 @@
-"""Validation with PostgreSQL on either side: clean copies at every level, mutations of each type found and named, repairs.
+"""Validation with PostgreSQL on either side: clean copies at every level, mutations of each type found and named,
+repairs.
 
 Mutations are made by psql, whose UPDATE says that it changed something.
 """
@@ -23,20 +24,29 @@ EACH_TYPE = [
     (1, "o", "4294967294"), (1, "f4", "1.1754942e-38"), (3, "f4", "'-Infinity'"), (2, "f4", "0"), (1, "f8", "1e-323"),
     (2, "f8", "0"), (4, "f8", "NULL"), (5, "f8", "0.10000000000000002"), (1, "n", "'Infinity'"),
     (2, "n", "123456789012345678901234567890.12345678901234567891"), (3, "n", "'0.000000000000000000010'"),
-    (5, "n", "'100000000000000000000.0'"), (1, "n10", "9999999999999999999999999999.9999999998"), (2, "n2", "-99999999.98"),
-    (1, "t", "'plain '"), (2, "t", "NULL"), (3, "t", "replace(t, U&'\\00FC', U&'u\\0308')"), (1, "t", "'Plain'"), (1, "v", "'ab'"),
-    (2, "v", "' x'"), (1, "c", "'aB'"), (2, "c", "NULL"), (1, "nm", "'m'"), (1, "by", "'\\x00fe'"), (2, "by", "'\\x00'"),
+    (5, "n", "'100000000000000000000.0'"), (1, "n10", "9999999999999999999999999999.9999999998"),
+    (2, "n2", "-99999999.98"),
+    (1, "t", "'plain '"), (2, "t", "NULL"), (3, "t", "replace(t, U&'\\00FC', U&'u\\0308')"), (1, "t", "'Plain'"),
+    (1, "v", "'ab'"),
+    (2, "v", "' x'"), (1, "c", "'aB'"), (2, "c", "NULL"), (1, "nm", "'m'"), (1, "by", "'\\x00fe'"),
+    (2, "by", "'\\x00'"),
     (1, "d", "'0001-01-02'"), (3, "d", "'-infinity'"), (2, "d", "'4712-01-01 BC'"), (1, "tm", "'00:00'"),
-    (4, "tm", "'00:00:00.000002'"), (1, "tz", "'23:59:59.999999+13'"), (3, "tz", "'06:30+00'"), (2, "ts", "'4713-01-01 00:00:01 BC'"),
-    (5, "ts", "'294276-12-31 23:59:58'"), (3, "ts", "'infinity'"), (2, "tsz", "'-infinity'"), (1, "tsz", "'2024-03-31 01:30:00.000001+01'"),
-    (1, "iv", "'1 year 2 mons 4 days 04:05:06.000007'"), (4, "iv", "'178000000 years 1 mon'"), (2, "iv", "'-1 mons +1 days +23:59:59.5'"),
+    (4, "tm", "'00:00:00.000002'"), (1, "tz", "'23:59:59.999999+13'"), (3, "tz", "'06:30+00'"),
+    (2, "ts", "'4713-01-01 00:00:01 BC'"),
+    (5, "ts", "'294276-12-31 23:59:58'"), (3, "ts", "'infinity'"), (2, "tsz", "'-infinity'"),
+    (1, "tsz", "'2024-03-31 01:30:00.000001+01'"),
+    (1, "iv", "'1 year 2 mons 4 days 04:05:06.000007'"), (4, "iv", "'178000000 years 1 mon'"),
+    (2, "iv", "'-1 mons +1 days +23:59:59.5'"),
     (1, "u", "'123e4567-e89b-12d3-a456-426614174001'"), (1, "j", "'{\"a\": 1, \"a\":2}'"), (2, "j", "NULL"),
     (1, "jb", "'{\"b\":1,\"a\":[1,2.5,null]}'"), (1, "jb", "'{\"b\":1,\"a\":[2.50,1,null]}'"),
-    (1, "j", "'{\"a\": \"1\",  \"a\":2}'"), (1, "jb", "'{\"b\":\"1\",\"a\":[1,2.50,null]}'"), (1, "jb", "'{\"b\":true,\"a\":[1,2.50,null]}'"),
+    (1, "j", "'{\"a\": \"1\",  \"a\":2}'"), (1, "jb", "'{\"b\":\"1\",\"a\":[1,2.50,null]}'"),
+    (1, "jb", "'{\"b\":true,\"a\":[1,2.50,null]}'"),
     (2, "jb", "NULL"), (1, "m", "'happy'"),
-    (1, "p", "6"), (1, "ai", "'{1,3,NULL}'"), (2, "ai", "NULL"), (1, "ai", "'{2,1,NULL}'"), (1, "ai", "'{1,NULL,2}'"), (1, "ai", "'{1,2}'"),
+    (1, "p", "6"), (1, "ai", "'{1,3,NULL}'"), (2, "ai", "NULL"), (1, "ai", "'{2,1,NULL}'"), (1, "ai", "'{1,NULL,2}'"),
+    (1, "ai", "'{1,2}'"),
     (1, "at", "ARRAY[at[2], at[1]] || at[3:]"), (1, "at", "'{a,\"b c\",\"NULL\",\"q\\\"x\"}'"),
-    (1, "ip", "'10.0.0.1'"), (1, "bits", "B'100'"), (1, "r", "'[1,6)'"), (2, "r", "NULL"), (1, "pt", "'(1,3)'"), (1, "mo", "'$1,234.57'"),
+    (1, "ip", "'10.0.0.1'"), (1, "bits", "B'100'"), (1, "r", "'[1,6)'"), (2, "r", "NULL"), (1, "pt", "'(1,3)'"),
+    (1, "mo", "'$1,234.57'"),
     (1, "x", "'<a>x </a>'"), (1, "tsv", "'a:1 b:3'"),
 ]
 
@@ -59,7 +69,8 @@ class PostgresCase(support.TestCase):
             "INSERT INTO \"%s\" SELECT * FROM good.\"%s\";" % (table, table) for _, table in self.good)))
 
     def keep(self):
-        self.good = [key for key in self.server.rows(self.target) if key[0] == "public" and not key[1].startswith("_transhume")]
+        self.good = [key for key in self.server.rows(self.target) if key[0] == "public"
+                     and not key[1].startswith("_transhume")]
         self.sql(self.target, "CREATE SCHEMA good;" + "".join(
             "CREATE TABLE good.\"%s\" AS TABLE public.\"%s\";" % (table, table) for _, table in self.good))
 
@@ -70,18 +81,21 @@ class PostgresCase(support.TestCase):
 
 
 class Counted(PostgresCase, cases.Counted):
-    MANY = ("CREATE TABLE many (id int PRIMARY KEY, v text); INSERT INTO many SELECT g, repeat('x', 100) FROM generate_series(1, 150000) g; "
+    MANY = ("CREATE TABLE many (id int PRIMARY KEY, v text); INSERT INTO many SELECT g, repeat('x', "
+            "100) FROM generate_series(1, 150000) g; "
             "ANALYZE many; DELETE FROM many WHERE id % 10 = 0;")
 
 
 class FromSqlite(PostgresCase, cases.FromSqlite):
     KEYS_ALIKE = [("CREATE EXTENSION citext;", "citext"),
-                  ("CREATE COLLATION alike (provider = icu, locale = 'und-u-ks-level2', deterministic = false);", "text COLLATE alike")]
+                  ("CREATE COLLATION alike (provider = icu, locale = 'und-u-ks-level2', deterministic = false);",
+                   "text COLLATE alike")]
     a_byte, a_space_more = "'\\x00'", "name || ' '"
     swap_two = ("UPDATE person p SET name = q.name, score = q.score, price = q.price, photo = q.photo, any_kind = "
                 "q.any_kind FROM good.person q WHERE p.id IN (5, 6) AND q.id = 11 - p.id")
     # what a trigger would make of a repair is none of the source's
-    in_the_way = ("CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name := upper(NEW.name); RETURN NEW; END';"
+    in_the_way = ("CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name := upper(NEW.name); "
+                  "RETURN NEW; END';"
                   "CREATE TRIGGER shout BEFORE INSERT OR UPDATE ON person FOR EACH ROW EXECUTE FUNCTION shout();")
 
     @staticmethod
@@ -91,7 +105,8 @@ class FromSqlite(PostgresCase, cases.FromSqlite):
     def test_a_repair_killed_anywhere(self):
         """And then gone on with: resumed where it was a run, begun again where it was none."""
         damage = ("UPDATE person SET name = 'other' WHERE id % 7 = 0; DELETE FROM person WHERE id > 290; "
-                  "INSERT INTO word SELECT 'extra' || i, i FROM generate_series(1, 9) i; DELETE FROM word WHERE n % 11 = 0;")
+                  "INSERT INTO word SELECT 'extra' || i, i FROM generate_series(1, 9) i; "
+                  "DELETE FROM word WHERE n % 11 = 0;")
         arguments = ("validate", "--repair", "--delete-extra", "--confirm")
         expected = self.server.rows(self.target)
         shutil.copytree(self.path(".transhume"), self.path("kept"))
@@ -100,7 +115,8 @@ class FromSqlite(PostgresCase, cases.FromSqlite):
         def damaged():
             shutil.rmtree(self.path(".transhume"))
             shutil.copytree(self.path("kept"), self.path(".transhume"))
-            undo = self.sql(self.target, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^_transhume_(undo|key)_'")
+            undo = self.sql(self.target,
+                            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^_transhume_(undo|key)_'")
             self.sql(self.target, "".join('DROP TABLE "%s";' % name for name, in undo) + "TRUNCATE _transhume_ledger; "
                      "INSERT INTO _transhume_ledger SELECT * FROM good._transhume_ledger")
             self.refill()
@@ -137,7 +153,8 @@ class BetweenServers(PostgresCase, mutations.Mutations):
         self.sql(self.target, "".join(self.copy_of(number, row) for number, (row, _, _) in enumerate(EACH_TYPE)))
         self.assertEqual(self.validate("full", 0)["records"], [])
         for number, (row, column, value) in enumerate(EACH_TYPE):
-            changed = self.sql(self.target, "UPDATE edges SET %s = %s WHERE id = %d RETURNING 1" % (column, value, 100 + number))
+            changed = self.sql(self.target, "UPDATE edges SET %s = %s WHERE id = %d RETURNING 1" % (column, value,
+                100 + number))
             self.assertEqual(len(changed), 1)
         for level in ("hash", "full"):
             report = json.loads(self.run_program("validate", "--json", "--level", level, "--limit", "1000", code=1).out)
@@ -159,17 +176,29 @@ class IntoOthers(PostgresCase, mutations.Mutations):
     def test_keys_that_the_target_can_not_hold(self):
         """The run rejected their records: none of the levels looks for them, or stops at one."""
         self.source = self.server.database()
-        self.sql(self.source, "CREATE TABLE t (k timestamptz PRIMARY KEY, v int); INSERT INTO t VALUES ('294276-12-31', 1), ('2024-01-01', 2), ('infinity', 3);"
-                              "CREATE TABLE f (k float8 PRIMARY KEY, v int); INSERT INTO f VALUES ('NaN', 1), (1.5, 2), ('Infinity', 3);"
-                              "CREATE TABLE n (k numeric PRIMARY KEY, v int); INSERT INTO n VALUES ('NaN', 1), (1.50, 2), (1e400, 3);"
-                              "CREATE TABLE d (k date, n int, PRIMARY KEY (k, n)); INSERT INTO d VALUES ('5874897-12-31', 1), ('0044-03-15 BC', 2), ('2024-01-01', 3);"
-                              "CREATE TABLE i (k interval PRIMARY KEY, v int); INSERT INTO i VALUES ('178000000 years', 1), ('1 day', 2);")
+        self.sql(self.source,
+                 "CREATE TABLE t (k timestamptz PRIMARY KEY, v int); INSERT INTO t VALUES ('294276-12-31', 1), "
+                 "('2024-01-01', 2), ('infinity', 3);"
+                              "CREATE TABLE f (k float8 PRIMARY KEY, v int); INSERT INTO f VALUES ('NaN', 1), (1.5, "
+                              "2), ('Infinity', 3);"
+                              "CREATE TABLE n (k numeric PRIMARY KEY, v int); INSERT INTO n VALUES ('NaN', 1), (1.50, "
+                              "2), (1e400, 3);"
+                              "CREATE TABLE d (k date, n int, PRIMARY KEY (k, n)); "
+                              "INSERT INTO d VALUES ('5874897-12-31', 1), ('0044-03-15 BC', 2), ('2024-01-01', 3);"
+                              "CREATE TABLE i (k interval PRIMARY KEY, v int); INSERT INTO i VALUES ('178000000 "
+                              "years', 1), ('1 day', 2);")
         other = mariadb.for_class(type(self))
-        support.make_sqlite(self.path("texts.db"), "CREATE TABLE t (k TEXT PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (CAST(x'ff41' AS TEXT), 1), ('ok', 2);")
+        support.make_sqlite(self.path("texts.db"),
+                            "CREATE TABLE t (k TEXT PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (CAST(x'ff41' AS "
+                            "TEXT), 1), ('ok', 2);")
         zeros = other.database()
-        other.ask(zeros, "SET sql_mode = ''; CREATE TABLE t (k date PRIMARY KEY, v int); INSERT INTO t VALUES ('2024-00-00', 1), ('2024-01-01', 2)")
-        pairs = [(self.server.uri(self.source), target) for target in ("sqlite:copy.db", other.uri(other.database()), "jsonl:lines")]
-        pairs += [("texts.db", self.server.uri(self.server.database())), ("texts.db", other.uri(other.database())), ("texts.db", "jsonl:texts")]
+        other.ask(zeros,
+                  "SET sql_mode = ''; CREATE TABLE t (k date PRIMARY KEY, v int); INSERT INTO t VALUES ('2024-00-00', "
+                  "1), ('2024-01-01', 2)")
+        pairs = [(self.server.uri(self.source), target) for target in ("sqlite:copy.db", other.uri(other.database()),
+                                                                       "jsonl:lines")]
+        pairs += [("texts.db", self.server.uri(self.server.database())), ("texts.db", other.uri(other.database())),
+                  ("texts.db", "jsonl:texts")]
         pairs += [(other.uri(zeros), self.server.uri(self.server.database())), (other.uri(zeros), "sqlite:dates.db")]
         for source, target in pairs:
             with self.subTest(source=source, target=target):
@@ -182,9 +211,12 @@ class IntoOthers(PostgresCase, mutations.Mutations):
 
 class ThroughFiles(PostgresCase, mutations.Mutations):
     """What only PostgreSQL limits so, or holds."""
-    TABLE = "CREATE TABLE odd (id int PRIMARY KEY, at timestamptz, ts timestamp, d date, small numeric(5,8), large numeric(5,-3));"
-    ROWS = ("INSERT INTO odd VALUES (1, 'infinity', '-infinity', 'infinity', 0.00012345, 12345678), (2, '-infinity', 'infinity', '-infinity', "
-            "-0.00099999, -99999000), (3, '0044-03-15 BC', '294246-12-31', '5874897-12-31', 0, 0), (4, 'infinity', NULL, NULL, 'NaN', 'NaN');")
+    TABLE = ("CREATE TABLE odd (id int PRIMARY KEY, at timestamptz, ts timestamp, d date, small numeric(5,8), "
+             "large numeric(5,-3));")
+    ROWS = ("INSERT INTO odd VALUES (1, 'infinity', '-infinity', 'infinity', 0.00012345, 12345678), (2, '-infinity', "
+            "'infinity', '-infinity', "
+            "-0.00099999, -99999000), (3, '0044-03-15 BC', '294246-12-31', '5874897-12-31', 0, 0), (4, 'infinity', "
+            "NULL, NULL, 'NaN', 'NaN');")
 
     def test_there_and_back(self):
         source = self.server.database()
@@ -194,12 +226,14 @@ class ThroughFiles(PostgresCase, mutations.Mutations):
                 target = self.server.database()
                 self.sql(target, self.TABLE)
                 for there, back, options in ((self.server.uri(source), "%s:%s" % (form, form), ()),
-                                             ("%s:%s" % (form, form), self.server.uri(target), ("--existing", "append"))):
+                                             ("%s:%s" % (form, form), self.server.uri(target),
+                                              ("--existing", "append"))):
                     shutil.rmtree(self.path(".transhume"), ignore_errors=True)
                     self.run_program("migrate", "-q", *options, there, back)
                     for level in cases.some_levels(form + str(options)):
                         self.assertEqual(self.validate(level, 0)["records"], [])
-                self.assertEqual(self.rows(source), {table: rows for table, rows in self.rows(target).items() if table == "odd"})
+                self.assertEqual(self.rows(source), {table: rows for table, rows in self.rows(target).items()
+                                                     if table == "odd"})
 
     def test_digits_that_a_scale_below_zero_does_not_keep(self):
         os.mkdir(self.path("in"))

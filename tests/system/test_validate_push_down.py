@@ -1,7 +1,9 @@
-"""Validation in which the servers sum the hashes of their rows (--push-down): it says what a reading says, of every type's edge values,
+"""Validation in which the servers sum the hashes of their rows (--push-down): it says what a reading says, of every
+type's edge values,
 kind of key and sort of damage, and little of the data travels.
 
-Damage is done by psql and MariaDB's own client. What a reading finds is the expectation: what that finds is tested elsewhere.
+Damage is done by psql and MariaDB's own client. What a reading finds is the expectation: what that finds is tested
+elsewhere.
 """
 import json
 import os
@@ -29,7 +31,10 @@ class PushDownCase(support.TestCase):
         cls.postgres, cls.mysql = postgres.for_class(cls), mariadb.for_class(cls)
 
     def copied(self, source, target, script, prepare="", *, code=0, options=()):
-        """A database of the server `source` with the script, copied into one of `target`: (ask the source, ask the target)."""
+        """
+        A database of the server `source` with the script, copied into one of `target`: (ask the source, ask the
+        target).
+        """
         self.source, self.target = source.database(), target.database()
         source.ask(self.source, script)
         target.ask(self.target, prepare)
@@ -44,9 +49,12 @@ class PushDownCase(support.TestCase):
     @staticmethod
     def essence(report):
         """All that does not tell how it was found out."""
-        left = {name: value for name, value in report.items() if name not in ("rows", "milliseconds", "columns", "push_down", "source_since_run")}
-        left["entities"] = [{name: value for name, value in row.items() if name not in HOW} for row in report["entities"]]
-        left["notes"] = [note for note in report["notes"] if not note.startswith("the source changed since")]   # others use the server, too
+        left = {name: value for name, value in report.items() if name not in ("rows", "milliseconds", "columns",
+                                                                              "push_down", "source_since_run")}
+        left["entities"] = [{name: value for name, value in row.items() if name not in HOW}
+                            for row in report["entities"]]
+        # others use the server, too
+        left["notes"] = [note for note in report["notes"] if not note.startswith("the source changed since")]
         left["records"] = sorted(report["records"], key=json.dumps)
         return left
 
@@ -65,7 +73,8 @@ class PushDownCase(support.TestCase):
 
 
 class Slice(PushDownCase):
-    SCRIPT = "CREATE TABLE person (id int PRIMARY KEY, name text); INSERT INTO person SELECT i, 'name ' || i FROM generate_series(1, 3000) i"
+    SCRIPT = ("CREATE TABLE person (id int PRIMARY KEY, name text); INSERT INTO person SELECT i, "
+              "'name ' || i FROM generate_series(1, 3000) i")
 
     def test_one_flipped_value(self):
         _, ask = self.copied(self.postgres, self.mysql, self.SCRIPT)
@@ -75,7 +84,8 @@ class Slice(PushDownCase):
         ask("UPDATE person SET name = 'nome 1234' WHERE id = 1234")
         _, pushed = self.alike(1)
         self.assertEqual([(record["kind"], record["key"], record["fields"]) for record in pushed["records"]],
-                         [("different", {"id": 1234}, [{"name": "name", "source": '"name 1234"', "target": '"nome 1234"'}])])
+                         [("different", {"id": 1234}, [{"name": "name", "source": '"name 1234"',
+                                                        "target": '"nome 1234"'}])])
         self.assertLess(pushed["rows"], 6000 + 2 * 600)
 
     def test_a_uuid_that_is_a_text_there(self):
@@ -83,7 +93,9 @@ class Slice(PushDownCase):
         for target, uuid in ((self.mysql, "char(36)"), (self.postgres, "text"), (self.mysql, "uuid")):
             with self.subTest(uuid):
                 _, ask = self.copied(self.postgres, target, "CREATE TABLE t (id int PRIMARY KEY, u uuid);"
-                                     "INSERT INTO t SELECT i, overlay(overlay(md5(i::text) placing '4' from 13) placing '8' from 17)::uuid FROM generate_series(1, 300) i; INSERT INTO t VALUES (0, NULL)",
+                                     "INSERT INTO t SELECT i, overlay(overlay(md5(i::text) placing '4' from 13) "
+                                     "placing '8' from 17)::uuid FROM generate_series(1, 300) i; "
+                                     "INSERT INTO t VALUES (0, NULL)",
                                      "CREATE TABLE t (id int PRIMARY KEY, u %s)" % uuid)
                 _, pushed = self.alike(0)
                 self.assertEqual(self.how(pushed), {"t": True})
@@ -92,12 +104,14 @@ class Slice(PushDownCase):
                 self.alike(1)
 
     def test_little_travels(self):
-        _, ask = self.copied(self.postgres, self.mysql, self.SCRIPT.replace("3000", "30000").replace("'name '", "repeat('name ', 20)"))
+        _, ask = self.copied(self.postgres, self.mysql, self.SCRIPT.replace("3000", "30000").replace("'name '",
+            "repeat('name ', 20)"))
         with tcp_proxy.CountingProxy(self.postgres.port) as left, tcp_proxy.CountingProxy(self.mysql.port) as right:
             uris = [uri.replace(":%d/" % server.port, ":%d/" % proxy.port) for uri, server, proxy in
                     zip(self.uris, (self.postgres, self.mysql), (left, right))]
             counted = []
-            for options, damage in (((), ""), (("--push-down",), ""), (("--push-down",), "UPDATE person SET name = '' WHERE id = 77")):
+            for options, damage in (((), ""), (("--push-down",), ""),
+                                    (("--push-down",), "UPDATE person SET name = '' WHERE id = 77")):
                 ask(damage)
                 left.bytes = right.bytes = 0
                 self.run_program("validate", *options, *uris, "--state", "other", code=1 if damage else 0)
@@ -110,16 +124,23 @@ class Slice(PushDownCase):
 
     def test_a_stop_ends_the_statement(self):
         source, target = self.postgres.database(), self.mysql.database()
-        self.postgres.ask(source, "CREATE TABLE gate (); CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'y');"
-                                  "CREATE FUNCTION wait() RETURNS boolean VOLATILE LANGUAGE plpgsql AS 'BEGIN IF EXISTS (SELECT FROM gate) THEN "
-                                  "PERFORM pg_sleep(100); END IF; RETURN true; END'; CREATE VIEW slow AS SELECT * FROM t WHERE wait()")
-        self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables: { slow: { key: id, entities: { slow: { from: slow } } } }" % (
-            self.postgres.uri(source), self.mysql.uri(target)))
+        self.postgres.ask(source,
+                          "CREATE TABLE gate (); CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, "
+                          "'x'), (2, 'y');"
+                                  "CREATE FUNCTION wait() RETURNS boolean VOLATILE LANGUAGE plpgsql AS 'BEGIN IF "
+                                  "EXISTS (SELECT FROM gate) THEN "
+                                  "PERFORM pg_sleep(100); END IF; RETURN true; END'; "
+                                  "CREATE VIEW slow AS SELECT * FROM t WHERE wait()")
+        self.write("transhume.yaml",
+                   "transhume: 1\nsource: %s\ntarget: %s\ntables: { slow: { key: id, "
+                   "entities: { slow: { from: slow } } } }" % (
+                       self.postgres.uri(source), self.mysql.uri(target)))
         self.run_program("migrate", "--quiet")
         _, pushed = self.alike(0)
         self.assertEqual(self.how(pushed), {"slow": True})
         self.postgres.ask(source, "INSERT INTO gate DEFAULT VALUES")
-        working = "SELECT count(*) FROM pg_stat_activity WHERE datname = '%s' AND state = 'active' AND query LIKE '%%pg_catalog.md5%%' AND pid <> pg_backend_pid()"
+        working = ("SELECT count(*) FROM pg_stat_activity WHERE datname = '%s' AND state = 'active' AND query LIKE "
+                   "'%%pg_catalog.md5%%' AND pid <> pg_backend_pid()")
         process = support.start("validate", "--push-down", cwd=self.folder)
         self.wait_until("the server sums", lambda: self.postgres.ask("postgres", working % source) == [["1"]])
         process.send_signal(signal.SIGINT)
@@ -133,22 +154,27 @@ def columns_of(each_type):
 
 
 class EdgeValues(PushDownCase):
-    """A table for each type, so that none hides another, with the edge values of the connector's own tests; then each value that these
+    """A table for each type, so that none hides another, with the edge values of the connector's own tests; then each
+    value that these
     change by the least that the type can tell apart is changed so."""
 
     @staticmethod
     def tables(columns, kept):
         """Of `edges`, one a column; `kept`: {column: the condition of its rows}."""
-        return "".join("CREATE TABLE c_%s AS SELECT id, %s FROM edges WHERE %s; ALTER TABLE c_%s ADD PRIMARY KEY (id);" % (
-            column, column, kept.get(column, "true"), column) for column in columns) + "DROP TABLE edges;"
+        return "".join("CREATE TABLE c_%s AS SELECT id, %s FROM edges WHERE %s; ALTER TABLE c_%s ADD PRIMARY KEY (id);"
+                       % (
+                           column, column, kept.get(column, "true"), column)
+                       for column in columns) + "DROP TABLE edges;"
 
     def edges(self, source, target, edges, each_type, *, read, kept=None, prepare="", added=""):
         columns = columns_of(each_type)
         _, ask = self.copied(source, target, edges + added + self.tables(columns, kept or {}), prepare)
         _, pushed = self.alike(0)
-        self.assertEqual({name for name, how in self.how(pushed).items() if how is not True}, {"c_" + column for column in read})
+        self.assertEqual({name for name, how in self.how(pushed).items() if how is not True},
+                         {"c_" + column for column in read})
         again = pushed["rows"] - sum(row["source"] + row["target"] for row in pushed["entities"])
-        ask("".join("UPDATE c_%s AS t SET %s%s = %s WHERE id = %d;" % (column, "" if target is self.postgres else "t.", column, value, row)
+        ask("".join("UPDATE c_%s AS t SET %s%s = %s WHERE id = %d;" % (column, "" if target is self.postgres else "t.",
+                                                                       column, value, row)
                     for row, column, value in each_type))
         _, pushed = self.alike(1)
         self.assertEqual({(record["table"], record["key"]["id"]) for record in pushed["records"]},
@@ -156,13 +182,15 @@ class EdgeValues(PushDownCase):
         return again   # rows of a copy without a difference that were read all the same
 
     def test_postgres(self):
-        again = self.edges(self.postgres, self.postgres, test_postgres.EDGES, test_validate_postgres.EACH_TYPE, prepare=test_postgres.TYPES,
+        again = self.edges(self.postgres, self.postgres, test_postgres.EDGES, test_validate_postgres.EACH_TYPE,
+                           prepare=test_postgres.TYPES,
                            read="f4 f8 tz iv j jb ai at ip bits r pt mo x tsv".split())
         self.assertEqual(again, 0)
 
     def test_mysql(self):
-        again = self.edges(self.mysql, self.mysql, test_mysql.EDGES, [change for change in test_validate_mysql.EACH_TYPE if change[1] not in
-                                                                      ("inv", "cmt")], read="f4 f8 ip g".split())   # a table made so knows JSON as text
+        again = self.edges(self.mysql, self.mysql, test_mysql.EDGES,
+                           [change for change in test_validate_mysql.EACH_TYPE if change[1] not in
+                            ("inv", "cmt")], read="f4 f8 ip g".split())   # a table made so knows JSON as text
         self.assertEqual(again, 4)   # two dates that there are not
 
     def test_from_one_into_the_other(self):
@@ -174,27 +202,38 @@ class EdgeValues(PushDownCase):
         """The edge values that both can hold."""
         in_reach = "%s IS NULL OR (isfinite(%s) AND %s BETWEEN '0001-01-01' AND '9999-12-31 23:59:59.9999999')"
         kept = {column: in_reach % ((column,) * 3) for column in ("d", "ts", "tsz")}
-        changes = [(1, "b", "0"), (2, "b", "2"), (1, "i2", "32766"), (2, "i4", "-2147483647"), (1, "i8", "9223372036854775806"),
-                   (1, "o", "4294967294"), (1, "n10", "9999999999999999999999999999.9999999998"), (2, "n10", "-0.0000000002"),
-                   (2, "n2", "-99999999.98"), (1, "t", "'plain '"), (2, "t", "NULL"), (3, "t", "concat(t, ' ')"), (1, "v", "'ab'"),
-                   (2, "v", "' x'"), (1, "nm", "'m'"), (1, "by", "x'00fe'"), (2, "by", "x'00'"), (1, "d", "'0001-01-02'"),
-                   (6, "d", "'2024-02-28'"), (4, "tm", "'00:00:00.000002'"), (1, "tm", "'00:00'"), (1, "ts", "'0001-01-01 00:00:01'"),
-                   (6, "ts", "'2024-02-29 12:34:56.5'"), (4, "tsz", "'9999-12-31 23:59:59.999998'"), (1, "u", "'123e4567-e89b-12d3-a456-426614174001'"),
+        changes = [(1, "b", "0"), (2, "b", "2"), (1, "i2", "32766"), (2, "i4", "-2147483647"),
+                   (1, "i8", "9223372036854775806"),
+                   (1, "o", "4294967294"), (1, "n10", "9999999999999999999999999999.9999999998"),
+                   (2, "n10", "-0.0000000002"),
+                   (2, "n2", "-99999999.98"), (1, "t", "'plain '"), (2, "t", "NULL"), (3, "t", "concat(t, ' ')"),
+                   (1, "v", "'ab'"),
+                   (2, "v", "' x'"), (1, "nm", "'m'"), (1, "by", "x'00fe'"), (2, "by", "x'00'"),
+                   (1, "d", "'0001-01-02'"),
+                   (6, "d", "'2024-02-28'"), (4, "tm", "'00:00:00.000002'"), (1, "tm", "'00:00'"),
+                   (1, "ts", "'0001-01-01 00:00:01'"),
+                   (6, "ts", "'2024-02-29 12:34:56.5'"), (4, "tsz", "'9999-12-31 23:59:59.999998'"),
+                   (1, "u", "'123e4567-e89b-12d3-a456-426614174001'"),
                    (1, "m", "'happy'"), (1, "p", "6"), (2, "p", "NULL")]
         again = self.edges(self.postgres, self.mysql, test_postgres.EDGES, changes, kept=kept, read=(),
                            added="INSERT INTO edges (id, d, ts) VALUES (6, '2024-02-29', '2024-02-29 12:34:56.05');")
         self.assertEqual(again, 0)
 
     def mysql_into_postgres(self):
-        kept = {"lt": "id > 1", "d": "id IN (1, 3)", "dt": "id IN (1, 3)", "dt6": "id <> 2", "tm": "id IN (2, 4)", "tm6": "id IN (2, 3)"}
-        changes = [(1, "t1", "0"), (1, "i1", "126"), (1, "i2", "65534"), (2, "i3", "-8388607"), (1, "i4", "4294967294"), (2, "i8", "-9223372036854775807"),
-                   (1, "u8", "18446744073709551614"), (1, "n65", "12345678901234567890123456789012345.123456789012345678901234567891"),
-                   (2, "n65", "0"), (1, "n2", "0.11"), (1, "b1", "false"), (2, "b1", "NULL"), (1, "b64", "18446744073709551614"), (1, "y", "2154"),
-                   (3, "y", "NULL"), (1, "v", "'abd'"), (2, "v", "' '"), (2, "v", "NULL"), (3, "v", "''"), (1, "c", "'aB'"), (1, "tt", "'T'"),
-                   (3, "lt", "NULL"), (1, "lat", "'aou'"), (1, "bn", "'\\x00ff0a08'"), (1, "vb", "'\\x5c0a09'"), (2, "vb", "'\\x00'"),
-                   (2, "lb", "NULL"), (1, "d", "'9999-12-30'"), (1, "dt", "'9999-12-31 23:59:58'"), (1, "dt6", "'9999-12-31 23:59:59.999998'"),
-                   (1, "ts", "'2038-01-19 03:14:07.999998Z'"), (3, "ts", "'2024-03-31 00:30:00.5Z'"), (4, "tm", "'12:00:01'"),
-                   (2, "tm6", "'00:00'"), (1, "e", "'a'"), (1, "s", "'p'"), (1, "u", "'123e4567-e89b-12d3-a456-426614174001'")]
+        kept = {"lt": "id > 1", "d": "id IN (1, 3)", "dt": "id IN (1, 3)", "dt6": "id <> 2", "tm": "id IN (2, 4)",
+                "tm6": "id IN (2, 3)"}
+        changes = [
+            (1, "t1", "0"), (1, "i1", "126"), (1, "i2", "65534"), (2, "i3", "-8388607"), (1, "i4", "4294967294"),
+            (2, "i8", "-9223372036854775807"), (1, "u8", "18446744073709551614"),
+            (1, "n65", "12345678901234567890123456789012345.123456789012345678901234567891"), (2, "n65", "0"),
+            (1, "n2", "0.11"), (1, "b1", "false"), (2, "b1", "NULL"), (1, "b64", "18446744073709551614"),
+            (1, "y", "2154"), (3, "y", "NULL"), (1, "v", "'abd'"), (2, "v", "' '"), (2, "v", "NULL"), (3, "v", "''"),
+            (1, "c", "'aB'"), (1, "tt", "'T'"), (3, "lt", "NULL"), (1, "lat", "'aou'"), (1, "bn", "'\\x00ff0a08'"),
+            (1, "vb", "'\\x5c0a09'"), (2, "vb", "'\\x00'"), (2, "lb", "NULL"), (1, "d", "'9999-12-30'"),
+            (1, "dt", "'9999-12-31 23:59:58'"), (1, "dt6", "'9999-12-31 23:59:59.999998'"),
+            (1, "ts", "'2038-01-19 03:14:07.999998Z'"), (3, "ts", "'2024-03-31 00:30:00.5Z'"),
+            (4, "tm", "'12:00:01'"), (2, "tm6", "'00:00'"), (1, "e", "'a'"), (1, "s", "'p'"),
+            (1, "u", "'123e4567-e89b-12d3-a456-426614174001'")]
         again = self.edges(self.mysql, self.postgres, test_mysql.EDGES, changes, kept=kept, read=("b1",))
         self.assertEqual(again, 0)
 
@@ -215,7 +254,8 @@ class Damage(PushDownCase):
     """
     ROWS = 1000
     FORMS = {"postgres": {"series": "generate_series(1, %d) i" % ROWS, "mixed": 'COLLATE "en-x-icu"', "null": ""},
-             "mysql": {"series": "(SELECT CAST(seq AS SIGNED) AS i FROM seq_1_to_%d) s" % ROWS, "mixed": "COLLATE utf8mb4_general_ci", "null": "NULL"}}
+             "mysql": {"series": "(SELECT CAST(seq AS SIGNED) AS i FROM seq_1_to_%d) s" % ROWS,
+                       "mixed": "COLLATE utf8mb4_general_ci", "null": "NULL"}}
     DONE = """
     UPDATE number SET price = price + 0.01 WHERE id IN (-8993, -5500); DELETE FROM number WHERE id > -2035; INSERT INTO number VALUES (99999, NULL, 0);
     UPDATE word SET w = 'B0' WHERE w = 'B1'; UPDATE word SET n = 11 - n WHERE n IN (5, 6); DELETE FROM word WHERE n = 77;
@@ -280,7 +320,8 @@ tables:
         source, self.target = self.postgres.database(), self.mysql.database()
         self.postgres.ask(source, "".join(
             "CREATE TABLE t%d (id int PRIMARY KEY, a varchar(20), z numeric(6,2), f float8, j json);"
-            "INSERT INTO t%d SELECT i, 'a' || i, i / 7.0, i / 7.0, '{\"i\":  1}' FROM generate_series(1, 300) i;" % (i, i) for i in range(1, 11)))
+            "INSERT INTO t%d SELECT i, 'a' || i, i / 7.0, i / 7.0, '{\"i\":  1}' FROM generate_series(1, 300) i;" % (i,
+                i) for i in range(1, 11)))
         self.write("transhume.yaml", self.PLAN % (self.postgres.uri(source), self.mysql.uri(self.target)))
         self.run_program("migrate", "--quiet")
         _, pushed = self.alike(0)
@@ -288,11 +329,14 @@ tables:
         several, others = "several entities go into its table", "the same rows go into other entities, too"
         nothing = "no text is known in the source to compare %s by"
         self.assertEqual(self.how(pushed), {
-            "plain": True, "renamed": True, "some": made, "computed": made, "cast": made, "first": several, "second": several, "asked": made,
+            "plain": True, "renamed": True, "some": made, "computed": made, "cast": made, "first": several,
+            "second": several, "asked": made,
             "floats": nothing % "f", "json": nothing % "j", "one": others, "other": others})
-        for table, column in (("plain", "a"), ("renamed", "zz"), ("some", "a"), ("computed", "a"), ("cast", "a"), ("asked", "a")):
+        for table, column in (("plain", "a"), ("renamed", "zz"), ("some", "a"), ("computed", "a"), ("cast", "a"),
+                              ("asked", "a")):
             key = "number" if table == "renamed" else "id"
-            self.mysql.ask(self.target, "UPDATE %s SET %s = 'other' WHERE %s = 100; DELETE FROM %s WHERE %s = 200" % (table, column, key, table, key))
+            self.mysql.ask(self.target, "UPDATE %s SET %s = 'other' WHERE %s = 100; DELETE FROM %s WHERE %s = 200"
+                           % (table, column, key, table, key))
         self.mysql.ask(self.target, "UPDATE renamed SET aa = aa + 0.01 WHERE number = 5; DELETE FROM two WHERE id = 7")
         self.alike(1)
         told = self.run_program("validate", "--push-down", code=1).out
@@ -305,24 +349,33 @@ tables:
             self.assertIn("the plan makes more of it than columns of one table as they are", said)
 
     def test_tables_that_held_records(self):
-        self.copied(self.postgres, self.mysql, "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'y')",
-                    "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'z'), (3, 'z')", options=("--existing", "upsert"))
+        self.copied(self.postgres, self.mysql,
+                    "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'y')",
+                    "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'z'), (3, 'z')",
+                    options=("--existing", "upsert"))
         _, pushed = self.alike(0)
         self.assertEqual(self.how(pushed), {"t": "the target's table held records before"})
 
     def test_sides_that_are_no_server(self):
-        self.copied(self.postgres, self.mysql, "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'y')")
-        for number, uris in enumerate(((self.uris[0], "sqlite:copy.db"), ("sqlite:copy.db", self.postgres.uri(self.postgres.database())))):
+        self.copied(self.postgres, self.mysql,
+                    "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'y')")
+        for number, uris in enumerate(((self.uris[0], "sqlite:copy.db"),
+                                       ("sqlite:copy.db", self.postgres.uri(self.postgres.database())))):
             state = "state%d" % number
             self.run_program("migrate", "--quiet", "--state", state, *uris)
             _, pushed = self.alike(0, "--state", state)
-            self.assertEqual(self.how(pushed), {"t": "the %s can't sum hashes of its rows" % ("target", "source")[number]})
+            self.assertEqual(self.how(pushed), {"t": "the %s can't sum hashes of its rows" % ("target",
+                "source")[number]})
 
     def test_rejects_of_the_run(self):
         """That are known, and the same without the state folder, when they are missing."""
-        _, ask = self.copied(self.mysql, self.postgres, "CREATE TABLE t (id int PRIMARY KEY, d date, a varchar(9) DEFAULT 'a');"
-                             "INSERT INTO t SELECT seq, '2024-01-01', seq FROM seq_1_to_200; UPDATE t SET a = concat('a', char(0)) WHERE id IN (5, 6, 7, 8)", code=1)
-        for damage in ("", "INSERT INTO t VALUES (5, '2024-01-01', 5), (7, '2024-02-01', 7); DELETE FROM t WHERE id = 9; UPDATE t SET a = 'b' WHERE id = 10"):
+        _, ask = self.copied(self.mysql, self.postgres,
+                             "CREATE TABLE t (id int PRIMARY KEY, d date, a varchar(9) DEFAULT 'a');"
+                             "INSERT INTO t SELECT seq, '2024-01-01', seq FROM seq_1_to_200; "
+                             "UPDATE t SET a = concat('a', char(0)) WHERE id IN (5, 6, 7, 8)", code=1)
+        for damage in ("",
+                       "INSERT INTO t VALUES (5, '2024-01-01', 5), (7, '2024-02-01', 7); DELETE FROM t WHERE id = 9; "
+                       "UPDATE t SET a = 'b' WHERE id = 10"):
             ask(damage)
             read, pushed = self.alike(1)
             self.assertEqual(self.how(pushed), {"t": "the run rejected some of its records"})
@@ -333,8 +386,11 @@ tables:
 
     def test_texts_of_another_encoding(self):
         """Of which other bytes are the same text, and the same bytes another."""
-        self.postgres.ask("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
-        self.postgres.ask("latin", "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, '\u00e9'), (2, '\u00c3\u00a9')")
+        self.postgres.ask("postgres",
+                          "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+        self.postgres.ask("latin",
+                          "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, '\u00e9'), (2, "
+                          "'\u00c3\u00a9')")
         self.target = self.mysql.database()
         self.run_program("migrate", "--quiet", self.postgres.uri("latin"), self.mysql.uri(self.target))
         _, pushed = self.alike(0)
@@ -345,7 +401,9 @@ tables:
     def test_a_table_without_a_key_is_not_kept(self):
         """It is summed in one statement, for which the server writes down none of its rows."""
         rows = 30000
-        self.copied(self.mysql, self.mysql, "CREATE TABLE t (a varchar(40), n int, UNIQUE KEY (n)); INSERT INTO t SELECT sha1(seq), seq FROM seq_1_to_%d" % rows)
+        self.copied(self.mysql, self.mysql,
+                    "CREATE TABLE t (a varchar(40), n int, UNIQUE KEY (n)); INSERT INTO t SELECT sha1(seq), "
+                    "seq FROM seq_1_to_%d" % rows)
         written = "SHOW GLOBAL STATUS LIKE 'Handler_tmp_write'"
         before = int(self.mysql.ask("", written)[0][1])
         pushed = self.report("--push-down", code=0)
@@ -355,7 +413,8 @@ tables:
     def test_rows_above_the_packet_limit(self):
         """Of which the server makes NULL: that can't be compared with NULL."""
         script = "CREATE TABLE t (id int PRIMARY KEY, %s); INSERT INTO t SELECT seq, %s FROM seq_1_to_20" % (
-            ", ".join("c%d varchar(1000) CHARACTER SET ascii" % i for i in range(40)), ", ".join(["repeat(char(96 + seq), 1000)"] * 40))
+            ", ".join("c%d varchar(1000) CHARACTER SET ascii" % i for i in range(40)),
+            ", ".join(["repeat(char(96 + seq), 1000)"] * 40))
         _, ask = self.copied(self.mysql, self.mysql, script)
         self.addCleanup(self.mysql.ask, "", "SET GLOBAL max_allowed_packet = 16777216")
         self.mysql.ask("", "SET GLOBAL max_allowed_packet = 16384")
@@ -366,17 +425,22 @@ tables:
 
     def test_keys_that_are_null(self):
         source, self.target = self.postgres.database(), self.mysql.database()
-        self.postgres.ask(source, "CREATE TABLE t (id int, a varchar(9)); INSERT INTO t SELECT NULLIF(i, 7), i FROM generate_series(1, 200) i")
-        self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables: { t: { key: id, entities: { t: { from: t } } } }" % (
-            self.postgres.uri(source), self.mysql.uri(self.target)))
+        self.postgres.ask(source,
+                          "CREATE TABLE t (id int, a varchar(9)); INSERT INTO t SELECT NULLIF(i, 7), "
+                          "i FROM generate_series(1, 200) i")
+        self.write("transhume.yaml",
+                   "transhume: 1\nsource: %s\ntarget: %s\ntables: { t: { key: id, entities: { t: { from: t } } } }" % (
+                       self.postgres.uri(source), self.mysql.uri(self.target)))
         self.run_program("migrate", "--quiet", code=1)
         read, pushed = self.alike(1)
         self.assertEqual(self.how(pushed), {"t": "the run rejected some of its records"})
         read, pushed = self.alike(1, "--plan", "transhume.yaml", "--state", "other")
-        self.assertEqual((self.how(pushed), read["entities"][0]["source"], read["entities"][0]["rejected"]), ({"t": True}, 199, 1))
+        self.assertEqual((self.how(pushed), read["entities"][0]["source"], read["entities"][0]["rejected"]),
+                         ({"t": True}, 199, 1))
 
     def test_bad_usage(self):
-        for options, hint in ((("--level", "full"), "level full compares bytes"), (("--level", "count"), "leave --level and --sample out"),
+        for options, hint in ((("--level", "full"), "level full compares bytes"),
+                              (("--level", "count"), "leave --level and --sample out"),
                               (("--sample", "5"), "leave --level and --sample out")):
             told = self.run_program("validate", "--push-down", *options, code=2).err
             self.assertIn("--push-down: goes with level hash", told)

@@ -1,4 +1,7 @@
-"""Validation between servers by ranges of a key of whole numbers: of both sides only the ranges that differ are read again."""
+"""
+Validation between servers by ranges of a key of whole numbers: of both sides only the ranges that differ are read
+again.
+"""
 import os
 import sys
 
@@ -28,8 +31,10 @@ class Ranges(test_validate.Validate):
         names = [self.servers[kind].database() for kind in self.pair]
         self.uris = [self.servers[kind].uri(name) for kind, name in zip(self.pair, names)]
         self.ask = lambda sql: self.servers[target].ask(names[1], sql)
-        self.servers[source].ask(names[0], "CREATE TABLE t (id %s PRIMARY KEY, v text); INSERT INTO t SELECT %s, concat('v', i) FROM %s" % (
-            *key, NUMBERS[source]))
+        self.servers[source].ask(names[0],
+                                 "CREATE TABLE t (id %s PRIMARY KEY, v text); INSERT INTO t SELECT %s, concat('v', "
+                                 "i) FROM %s" % (
+                                     *key, NUMBERS[source]))
         self.run_program("migrate", *arguments, *self.uris)
 
     def each_pair(self, key):
@@ -46,7 +51,8 @@ class Ranges(test_validate.Validate):
 
     def bytes_read(self, code):
         """(what is found, bytes from and to each side)"""
-        with tcp_proxy.CountingProxy(self.servers[self.pair[0]].port) as left, tcp_proxy.CountingProxy(self.servers[self.pair[1]].port) as right:
+        with tcp_proxy.CountingProxy(self.servers[self.pair[0]].port) as left, tcp_proxy.CountingProxy(
+            self.servers[self.pair[1]].port) as right:
             uris = [uri.replace(":%d/" % self.servers[kind].port, ":%d/" % proxy.port)
                     for uri, kind, proxy in zip(self.uris, self.pair, (left, right))]
             report = self.validate(*uris, "--state", "other", code=code)
@@ -85,16 +91,20 @@ class Ranges(test_validate.Validate):
             for _ in self.each_pair(key):
                 id = self.ask("SELECT min(id) FROM t")[0][0]
                 self.ask("UPDATE t SET v = 'other' WHERE id = '%s'" % id)
-                self.assertEqual([(kind, str(key)) for kind, key in self.found(self.validate(code=1))], [("different", id)])
+                self.assertEqual([(kind, str(key)) for kind, key in self.found(self.validate(code=1))],
+                                 [("different", id)])
 
     def test_a_key_that_could_not_hold_a_bound(self):
         """The target's column is narrower than the source's, though all values fit."""
-        plan = self.write("plan.yaml", "transhume: 1\nsource: none\ntarget: none\ntables:\n  t:\n    from: t\n    key: [id]\n    columns: "
+        plan = self.write("plan.yaml",
+                          "transhume: 1\nsource: none\ntarget: none\ntables:\n  t:\n    from: t\n    key: [id]\n    "
+                          "columns: "
                           "{ id: { type: smallint }, v: { type: text } }\n    fields: { id: copy, v: copy }\n")
         for source in self.servers:
             with self.subTest(source=source):
                 self.copied(source, "postgres", ("int", "i"), "--plan", plan)
-                self.assertEqual(self.ask("SELECT data_type FROM information_schema.columns WHERE table_name = 't' AND column_name = 'id'"),
+                self.assertEqual(self.ask("SELECT data_type FROM information_schema.columns WHERE table_name = 't' AND "
+                                          "column_name = 'id'"),
                                  [["smallint"]])
                 self.assertEqual(self.validate()["records"], [])
                 self.ask("DELETE FROM t WHERE id = 5; INSERT INTO t VALUES (-32768, 'x')")

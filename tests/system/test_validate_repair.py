@@ -52,7 +52,8 @@ class Repair(Validate):
         told = self.run_program("validate", reads, "5", writes, "5", code=1).err
         self.assertIn("%s has no effect: neither side has capacity units" % reads, told)
         self.assertIn("%s has no effect: nothing is written without --repair" % writes, told)
-        self.assertIn("%s has no effect" % writes, self.run_program("validate", code=1, env={"TRANSHUME_WRITE_UNITS_PER_SECOND": "5"}).err)
+        self.assertIn("%s has no effect" % writes, self.run_program("validate", code=1,
+                                                                    env={"TRANSHUME_WRITE_UNITS_PER_SECOND": "5"}).err)
         self.assertNotIn("no effect", self.run_program("validate", code=1).err)
         for option, side in ((reads, "shop.db"), (writes, "copy.db")):
             refused = self.run_program("validate", "--repair", option, "5", code=2)
@@ -119,7 +120,8 @@ class Repair(Validate):
                             "UPDATE t SET v = 'damaged' WHERE id < 3")
                 self.run_program("validate", "--repair")
                 self.validate("--level", "full")
-                self.assertEqual(sqlite3.connect(self.path("copy.db")).execute("SELECT * FROM t ORDER BY id").fetchall(),
+                self.assertEqual(sqlite3.connect(self.path("copy.db")).execute(
+                    "SELECT * FROM t ORDER BY id").fetchall(),
                                  [(1, "one", "app 1"), (2, None, "app 2"), (3, "three", "app 3")])
 
     def test_an_unfinished_repair_keeps_its_lists(self):
@@ -127,7 +129,8 @@ class Repair(Validate):
         self.change(self.path("copy.db"), *DAMAGE[:5])
         make(self.path("other.db"), 20)
         make(self.path("other_copy.db"), 30)
-        result = support.kill_at("engine.before_repair_delete", 1, "validate", "--repair", "--delete-extra", "--confirm",
+        result = support.kill_at("engine.before_repair_delete", 1, "validate", "--repair", "--delete-extra",
+                                 "--confirm",
                                  cwd=self.folder)
         self.assertEqual(result.code, -9)
         with open(self.path(".transhume", "delete.jsonl"), "rb") as file:
@@ -137,13 +140,15 @@ class Repair(Validate):
             self.assertIn("[run-unfinished]", result.err)
             with open(self.path(".transhume", "delete.jsonl"), "rb") as file:
                 self.assertEqual(file.read(), listed)
-        self.assertIn("what it was not to put right, such as extra records, `transhume validate` says", self.run_program("resume").err)
+        self.assertIn("what it was not to put right, such as extra records, `transhume validate` says",
+                      self.run_program("resume").err)
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
 
     def killed_before_delete(self, *damage):
         self.copied()
         self.change(self.path("copy.db"), *damage)
-        result = support.kill_at("engine.before_repair_delete", 1, "validate", "--repair", "--delete-extra", "--confirm",
+        result = support.kill_at("engine.before_repair_delete", 1, "validate", "--repair", "--delete-extra",
+                                 "--confirm",
                                  cwd=self.folder)
         self.assertEqual(result.code, -9)
 
@@ -172,7 +177,9 @@ class Repair(Validate):
 
     def test_a_missing_record_takes_no_place_of_another(self):
         """Its key is another to the source, but not to the target."""
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE k(c TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID; INSERT INTO k VALUES ('a', 1), ('B', 2)")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE k(c TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID; INSERT INTO k VALUES ('a', "
+                            "1), ('B', 2)")
         support.make_sqlite(self.path("copy.db"), "CREATE TABLE k(c TEXT COLLATE NOCASE PRIMARY KEY, n INTEGER)")
         self.run_program("migrate", "-q", "shop.db", "copy.db")
         self.change(self.path("shop.db"), "INSERT INTO k VALUES ('b', 3), ('x', 4), ('X', 5)")
@@ -199,7 +206,8 @@ class Repair(Validate):
         self.assertIn("--exclude", refused.err)
         with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
             self.assertEqual(db.execute("SELECT n FROM t").fetchall(), [(9,), (9,)])
-        self.assertEqual({record["key"]["id"] for record in self.validate("--level", "full", code=1)["records"]}, {1, 7})
+        self.assertEqual({record["key"]["id"] for record in self.validate("--level", "full", code=1)["records"]},
+                         {1, 7})
 
     def test_names_of_fields_like_those_of_typed_values(self):
         support.make_sqlite(self.path("shop.db"), 'CREATE TABLE a("$int" TEXT PRIMARY KEY) WITHOUT ROWID; '
@@ -211,7 +219,9 @@ class Repair(Validate):
 
     def test_extra_records_with_null_in_their_key_stay(self):
         """By such a key none can be told from others: all of them were taken out."""
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE a(k, v TEXT, PRIMARY KEY (k)); INSERT INTO a VALUES (NULL, 'one'), (NULL, 'two')")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE a(k, v TEXT, PRIMARY KEY (k)); INSERT INTO a VALUES (NULL, 'one'), "
+                            "(NULL, 'two')")
         self.run_program("migrate", "shop.db", "copy.db")
         self.change(self.path("copy.db"), "INSERT INTO a VALUES (NULL, 'extra'), (2, 'extra')")
         self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=1)
@@ -227,7 +237,8 @@ class Repair(Validate):
         self.copied()
         self.change(self.path("copy.db"),
                     "CREATE TABLE log(what TEXT)",
-                    "CREATE TRIGGER inserted AFTER INSERT ON person BEGIN INSERT INTO pair SELECT -NEW.id, 1, 'x'; INSERT INTO log VALUES('i'); END",
+                    "CREATE TRIGGER inserted AFTER INSERT ON person BEGIN INSERT INTO pair SELECT -NEW.id, 1, 'x'; "
+                    "INSERT INTO log VALUES('i'); END",
                     "CREATE TRIGGER updated AFTER UPDATE ON person BEGIN INSERT INTO log VALUES('u'); END",
                     "CREATE TRIGGER deleted AFTER DELETE ON person BEGIN INSERT INTO log VALUES('d'); END")
         self.change(self.path("copy.db"), *DAMAGE)
@@ -279,12 +290,15 @@ class Repair(Validate):
 
     def test_a_repair_tries_rejects_again(self):
         """What the target takes by now is settled, and what it does not take stays a reject."""
-        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), (2, 200), (3, 3000)")
+        support.make_sqlite(self.path("shop.db"),
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), (2, 200), "
+                            "(3, 3000)")
         support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER CHECK (n < 100))")
         self.run_program("migrate", "-q", "shop.db", "copy.db", code=1)
         for limit, missing in ((1000, 1), (10000, 0)):
             with contextlib.closing(sqlite3.connect(self.path("copy.db"), isolation_level=None)) as db:
-                db.executescript("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE t(id INTEGER PRIMARY KEY, "
+                db.executescript("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE t(id "
+                                 "INTEGER PRIMARY KEY, "
                                  "n INTEGER CHECK (n < %d))' WHERE name = 't'; PRAGMA writable_schema = RESET" % limit)
             self.run_program("validate", "--repair", code=1 if missing else 0)
             self.assertEqual(self.validate(code=1 if missing else 0)["rejects_missing"], missing)
@@ -296,7 +310,8 @@ class Repair(Validate):
     def test_what_a_repair_rejected_is_missing_to_the_next(self):
         """Where no run copied: the rejects of a repair said that all was well, until the next repair had others."""
         for name, rows in (("shop.db", "(1, 'a'), (2, 'b'), (3, 'c')"), ("copy.db", "(900, 'a')")):
-            support.make_sqlite(self.path(name), "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT UNIQUE); INSERT INTO u VALUES " + rows)
+            support.make_sqlite(self.path(name),
+                                "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT UNIQUE); INSERT INTO u VALUES " + rows)
         self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\nexisting: upsert\n"
                                      "tables:\n  u: { key: [id], from: u }\n")
         for damage in ("SELECT 1", "UPDATE u SET e = 'x' WHERE id = 2"):
@@ -305,7 +320,8 @@ class Repair(Validate):
             reject, = self.rejects()
             self.assertEqual((reject["key"], reject["source"], reject["code"]), ({"id": 1}, "repair", "constraint"))
             report = self.validate(code=1)
-            self.assertEqual([(record["kind"], record["key"]) for record in report["records"]], [("missing", {"id": 1})])
+            self.assertEqual([(record["kind"], record["key"]) for record in report["records"]],
+                             [("missing", {"id": 1})])
             self.assertIn("[finish-refused]", self.run_program("finish", code=5).err)
 
     def test_missing_records_of_a_folder_are_appended(self):
@@ -332,7 +348,8 @@ class Repair(Validate):
             file.write(text.replace("name 77", "other", 1))
         self.run_program("validate", "--repair")
         with open(os.path.join(folder, name), encoding="utf-8") as file:
-            self.assertEqual(file.read(), "".join(line for line in text.splitlines(keepends=True) if "name 77" not in line))
+            self.assertEqual(file.read(), "".join(line for line in text.splitlines(keepends=True)
+                                                  if "name 77" not in line))
         self.validate("--level", "full")
 
 

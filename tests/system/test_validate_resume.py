@@ -1,4 +1,5 @@
-"""A validation at level hash or full that was broken off is gone on with: what was compared is not read again, and the result is that of one
+"""A validation at level hash or full that was broken off is gone on with: what was compared is not read again, and the
+result is that of one
 that nobody disturbed. Where a side may have changed it begins anew, and says why.
 
 A checkpoint is due after 30 s; here a failpoint makes each part's end due, and counts the parts that were read.
@@ -37,7 +38,8 @@ class ResumeCase(test_validate.Validate):
 
     def broken(self, rule, *arguments, code=-signal.SIGKILL):
         """A validation that ends by a failpoint's rule, every part's end being due."""
-        result = support.transhume("validate", "--level", self.LEVEL, *arguments, cwd=self.folder, env={"TRANSHUME_FAILPOINT": HURRY + "," + rule})
+        result = support.transhume("validate", "--level", self.LEVEL, *arguments, cwd=self.folder,
+                                   env={"TRANSHUME_FAILPOINT": HURRY + "," + rule})
         if code is not None:
             self.assert_code(result, code)
         return result
@@ -58,7 +60,8 @@ class ResumeCase(test_validate.Validate):
 
     def said(self, *arguments, code=0):
         """(the report, how many parts were read, stderr)"""
-        result, reached = support.count_failpoints("validate", "--json", "--level", self.LEVEL, *arguments, cwd=self.folder)
+        result, reached = support.count_failpoints("validate", "--json", "--level", self.LEVEL, *arguments,
+                                                   cwd=self.folder)
         self.assert_code(result, code)
         return json.loads(result.out), reached[DUE], result.err
 
@@ -76,7 +79,8 @@ class ResumeCase(test_validate.Validate):
 
     def parts(self, report):
         """(compared before, all) of a validation that went on."""
-        return tuple(map(int, re.search(r"continues the interrupted validation: (\d+) of (\d+) parts", self.note(report)).groups()))
+        return tuple(map(int, re.search(r"continues the interrupted validation: (\d+) of (\d+) parts",
+                                        self.note(report)).groups()))
 
     def goes_on(self, expected, parts, *arguments, code=0, before=None):
         """It goes on where `before` parts of all were compared, with what an undisturbed one says."""
@@ -116,7 +120,8 @@ class ResumeCase(test_validate.Validate):
 
 
 class Pairs(ResumeCase):
-    DAMAGE = ("UPDATE person SET name = 'other', price = 77.125 WHERE id IN (3, 2999)", "DELETE FROM person WHERE id = 5",
+    DAMAGE = ("UPDATE person SET name = 'other', price = 77.125 WHERE id IN (3, 2999)",
+              "DELETE FROM person WHERE id = 5",
               "INSERT INTO person(id, name) VALUES (9999, 'new')", "DELETE FROM pair WHERE b IN (7, 2990)",
               "UPDATE keyless SET word = 'x' WHERE rowid IN (1, 2998)")
 
@@ -189,7 +194,8 @@ class Pairs(ResumeCase):
                 name, = os.listdir(self.path("in", "pair"))[:1]
                 with open(self.path("in", "pair", name), "ab") as file:
                     file.write(b'{"a":"k","b":90000,"v":1}\n' if folder == "jsonl:in" else b"k,90000,1\n")
-                self.assertEqual(self.entity(self.begins_anew("the source changed since", code=1), "pair")["missing"], 1)
+                self.assertEqual(self.entity(self.begins_anew("the source changed since", code=1), "pair")["missing"],
+                                 1)
                 for left in ("in", "made", ".transhume"):
                     shutil.rmtree(self.path(left))
                 os.unlink(self.path("copy.db"))
@@ -231,10 +237,13 @@ tables:
         support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, i INT, d TEXT, f REAL)")
         db = sqlite3.connect(self.path("shop.db"))
         db.executemany("INSERT INTO t VALUES (?,?,?,?)", [
-            (i, (1 << 63) - i, "%d.%09d" % (10 ** 36 + i, i), 1e300 if i % 2 else float("inf")) for i in range(1, 9000)])
+            (i, (1 << 63) - i, "%d.%09d" % (10 ** 36 + i, i), 1e300 if i % 2 else float("inf"))
+            for i in range(1, 9000)])
         db.commit()
         db.close()
-        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: jsonl:out\ntables:\n  t:\n    key: [id]\n    from: t\n"
+        self.write("transhume.yaml",
+                   "transhume: 1\nsource: sqlite:shop.db\ntarget: jsonl:out\ntables:\n  t:\n    key: [id]\n    "
+                   "from: t\n"
                                      "    fields: { id: copy, i: copy, d: { column: d, cast: decimal }, f: copy }\n")
         self.run_program("migrate")
         expected, _ = self.each_kill()
@@ -266,7 +275,8 @@ class Changes(ResumeCase):
         self.assertEqual(os.stat(self.file()).st_mode & 0o777, 0o600)
         newer = whole[:24] + bytes([99]) + whole[25:]
         edited = whole[:len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1:]
-        for why, text in (("another version", newer), ("is damaged", edited), ("is damaged", whole[:-1]), ("is damaged", whole[:30]),
+        for why, text in (("another version", newer), ("is damaged", edited), ("is damaged", whole[:-1]),
+                          ("is damaged", whole[:30]),
                           ("is damaged", b""), ("is damaged", whole + b"x"), ("is damaged", b"{}" * 1000)):
             with open(self.file(), "wb") as file:
                 file.write(text)
@@ -295,7 +305,8 @@ class Changes(ResumeCase):
 
     def test_another_plan_and_another_target(self):
         self.killed_after(3, "--jobs", "1")
-        self.write("plan.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  person:\n    key: [id]\n"
+        self.write("plan.yaml",
+                   "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  person:\n    key: [id]\n"
                                 "    from: person\n    where: \"id > 10\"\n    fields: { \"*\": copy }\n")
         self.begins_anew("it compared something else", "--plan", "plan.yaml", code=1)
         self.killed_after(3, "--jobs", "1")
@@ -320,12 +331,14 @@ class Changes(ResumeCase):
 
     def test_interrupted(self):
         expected, parts, _ = self.said()
-        process = self.stopped_at(HURRY + ",verify.checkpoint_written:stop:4", "validate", "--level", self.LEVEL, "--jobs", "1")
+        process = self.stopped_at(HURRY + ",verify.checkpoint_written:stop:4", "validate", "--level", self.LEVEL,
+                                  "--jobs", "1")
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGCONT)
         result = support.finish(process)
         self.assert_code(result, 4)
-        self.assertIn("the same command continues if neither side changes: 4 of %d parts are compared" % parts, " ".join(result.err.split()))
+        self.assertIn("the same command continues if neither side changes: 4 of %d parts are compared" % parts,
+                      " ".join(result.err.split()))
         self.goes_on(expected, parts, before=4)
 
     def test_interrupted_before_it_was_due(self):
@@ -370,7 +383,8 @@ class Changes(ResumeCase):
         self.assertIn("(to start again, remove .transhume/%s)" % os.path.basename(self.file()), result.err)
         for name in ("report.html", "report.md", "report.json"):
             with open(self.path(".transhume", name), encoding="utf-8") as file:
-                self.assertRegex(file.read()[-20000:], r"interrupted validation.{1,5} 3 of \d+ parts were compared", name)
+                self.assertRegex(file.read()[-20000:], r"interrupted validation.{1,5} 3 of \d+ parts were compared",
+                                 name)
 
     def test_a_short_one_leaves_nothing(self):
         _, reached = support.count_failpoints("validate", "--level", self.LEVEL, cwd=self.folder)
@@ -403,10 +417,13 @@ class PairsFull(Pairs):
         self.assertEqual(self.entity(expected, "t")["extra"], 6000)
         self.killed_after(2, "--jobs", "2")
         self.killed_after(1, "--jobs", "2")
-        _, reached = support.count_failpoints("validate", "--level", "full", "--state", "other", "shop.db", "csv:out", cwd=self.folder)
-        self.broken("verify.before_matching:kill:%d" % reached["verify.before_matching"], "--jobs", "1")  # all but one were sorted
+        _, reached = support.count_failpoints("validate", "--level", "full", "--state", "other", "shop.db", "csv:out",
+                                              cwd=self.folder)
+        # all but one were sorted
+        self.broken("verify.before_matching:kill:%d" % reached["verify.before_matching"], "--jobs", "1")
         self.assertGreater(max(entry.stat().st_size for entry in os.scandir(self.spill())), 16 << 20)
-        self.write(os.path.join(self.spill(), "sorting"), "of a process that was killed while it made this file nameless")
+        self.write(os.path.join(self.spill(), "sorting"),
+                   "of a process that was killed while it made this file nameless")
         self.goes_on(expected, parts, code=1, before=parts)
 
 
@@ -430,7 +447,8 @@ class ChangesFull(Changes):
             os.rename(path, self.path("elsewhere"))
             os.symlink(self.path("elsewhere"), path)
 
-        for damage in (edit, os.unlink, to_link, lambda path: os.truncate(path, os.stat(path).st_size - 1), lambda path: os.truncate(path, 0),
+        for damage in (edit, os.unlink, to_link, lambda path: os.truncate(path, os.stat(path).st_size - 1),
+                       lambda path: os.truncate(path, 0),
                        lambda path: shutil.rmtree(self.spill())):
             damage(parts[0])
             self.begins_anew("spill/full is not as it was left")
@@ -459,7 +477,8 @@ class ChangesFull(Changes):
         for call, number in (("open", errno.EMFILE), ("read", errno.EIO)):
             with self.subTest(call=call):
                 result = support.transhume("validate", "--level", "full", cwd=self.folder, env={
-                    "LD_PRELOAD": library, "FAIL_CALL": call, "FAIL_AT": "1", "FAIL_ERRNO": str(number), "FAIL_PATH": "spill/full/part"})
+                    "LD_PRELOAD": library, "FAIL_CALL": call, "FAIL_AT": "1", "FAIL_ERRNO": str(number),
+                    "FAIL_PATH": "spill/full/part"})
                 self.assertIn(result.code, (3, 5), result.err)
                 self.assertRegex(result.err, r"error: .*spill/full/part-\d+: can't be read: .*%s" % os.strerror(number))
                 self.assertNotIn(ANEW, result.err)
@@ -535,7 +554,8 @@ class Servers(test_validate_push_down.PushDownCase, ResumeCase):
         for statement in (self.FLIPPED, self.BACK) if support.SOAK else (self.FLIPPED,):
             self.killed_after(2, "--jobs", "1", *options)
             ask(statement)
-            report = self.begins_anew("the (source|target) changed since", *options, code=1)  # one cluster may hold both
+            # one cluster may hold both
+            report = self.begins_anew("the (source|target) changed since", *options, code=1)
             self.assertEqual(self.entity(report, "person")["different"], 2 + (statement == self.FLIPPED))
         ask(self.BACK)
 
@@ -557,7 +577,8 @@ class Servers(test_validate_push_down.PushDownCase, ResumeCase):
         uri = self.uris[1] + ("&" if "?" in self.uris[1] else "?") + "lock=none"
         result = self.run_program("validate", "-v", self.uris[0], uri, env={
             "TRANSHUME_FAILPOINT": "verify.checkpoint_due:error:0,verify.checkpoint_written:kill:1"})
-        self.assertEqual(result.err.count("if this validation is interrupted, it starts again: the target can't prove"), 1, result.err)
+        self.assertEqual(result.err.count("if this validation is interrupted, it starts again: the target can't prove"),
+                         1, result.err)
 
     def test_postgres_and_postgres(self):
         _, ask = self.damaged(self.postgres, "ANALYZE")

@@ -1,6 +1,8 @@
-"""`--read-units-per-second` of a validation with DynamoDB on a side: what it reads until any moment is no more than the cap allows.
+"""`--read-units-per-second` of a validation with DynamoDB on a side: what it reads until any moment is no more than the
+cap allows.
 
-The server's own figures of what each answer took are counted, where the proxy sees it go by. Nothing has to be quick: a slow machine
+The server's own figures of what each answer took are counted, where the proxy sees it go by. Nothing has to be quick: a
+slow machine
 reads less.
 """
 import os
@@ -28,7 +30,8 @@ class Units(DynamodbCase):
 
         def count(answer):
             units = answer.get("ConsumedCapacity", [])
-            taken.append((time.monotonic(), sum(one["CapacityUnits"] for one in (units if isinstance(units, list) else [units]))))
+            taken.append((time.monotonic(), sum(one["CapacityUnits"]
+                                                for one in (units if isinstance(units, list) else [units]))))
         proxy.add("rewrite", operation=READS, table="herd", change=count)
         return proxy, taken
 
@@ -44,8 +47,10 @@ class Units(DynamodbCase):
             proxy, taken = self.proxy()
             through = self.uri(proxy.endpoint)
             ends = (through, "jsonl:out") if way == "from" else ("jsonl:out", through)
-            process = support.start("validate", "--json", "--state", way + "-" + level, "--level", level, "--sample", str(SAMPLE), "--jobs", "2",
-                                    "--read-units-per-second", str(CAP), *ends, cwd=self.folder, env=servers.aws_environment(self.folder))
+            process = support.start("validate", "--json", "--state", way + "-" + level, "--level", level, "--sample",
+                                    str(SAMPLE), "--jobs", "2",
+                                    "--read-units-per-second", str(CAP), *ends, cwd=self.folder,
+                                    env=servers.aws_environment(self.folder))
             self.addCleanup(self.end, process)
             runs.append((way, level, taken, process))
         for way, level, taken, process in runs:

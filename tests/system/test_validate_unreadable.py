@@ -39,7 +39,8 @@ class Lines:
         return places
 
     def check(self, report, places):
-        found = {(record["key"]["$file"], record["key"]["$line"]): record for record in report["records"] if record["kind"] == "unreadable"}
+        found = {(record["key"]["$file"], record["key"]["$line"]): record for record in report["records"]
+                 if record["kind"] == "unreadable"}
         self.assertEqual(sorted(found), sorted(map(tuple, places.values())))
         for wool, place in places.items():
             record = found[tuple(place)]
@@ -48,7 +49,8 @@ class Lines:
             self.assertRegex(record["reason"], said)
             self.assertIn(place[0], record["reason"])
         entity, = report["entities"]
-        self.assertEqual((entity["unreadable"], entity["missing"], entity["different"], entity["extra"]), (len(places), len(places), 0, 0))
+        self.assertEqual((entity["unreadable"], entity["missing"], entity["different"], entity["extra"]),
+                         (len(places), len(places), 0, 0))
 
     def test_each_is_named(self):
         places = self.spoil(self.spoilt)
@@ -58,7 +60,8 @@ class Lines:
             self.assertEqual(sum('"reason"' in line for line in file), len(places))
         out = self.run_program("validate", code=1).out
         for wool, (name, line) in places.items():
-            row, = [row for row in out.splitlines() if row.startswith("unreadable") and name in row and "$line %d " % line in row]
+            row, = [row for row in out.splitlines() if row.startswith("unreadable") and name in row
+                    and "$line %d " % line in row]
             self.assertRegex(row, self.spoilt[wool][2])
         self.run_program("report")
         for form in ("report.html", "report.md", "report.json"):
@@ -70,8 +73,10 @@ class Lines:
     def test_gone_on_with(self):
         """What was named before the validation was broken off is not forgotten."""
         places = self.spoil(self.spoilt)
-        _, counts = support.count_failpoints("validate", "--jobs", "1", cwd=self.folder, env={"TRANSHUME_FAILPOINT": HURRY})
-        self.run_program("validate", "--jobs", "1", code=-9, env={"TRANSHUME_FAILPOINT": "%s,%s:kill:%d" % (HURRY, WRITTEN, counts[WRITTEN])})
+        _, counts = support.count_failpoints("validate", "--jobs", "1", cwd=self.folder,
+                                             env={"TRANSHUME_FAILPOINT": HURRY})
+        self.run_program("validate", "--jobs", "1", code=-9, env={"TRANSHUME_FAILPOINT": "%s,%s:kill:%d" % (HURRY,
+            WRITTEN, counts[WRITTEN])})
         result = self.run_program("validate", "--json", code=1)
         self.assertIn("continues the interrupted validation", result.err)
         self.check(json.loads(result.out), places)
@@ -97,17 +102,20 @@ def without_end(line):
 
 class Jsonl(Lines, support.TestCase):
     target = "jsonl:out"
-    spoilt = {7: (lambda line: line[:-1] + ',"fleece":1}', "type", "fleece.*no such column"), 33: (without_end, "unreadable", "wool.*closing quote")}
+    spoilt = {7: (lambda line: line[:-1] + ',"fleece":1}', "type", "fleece.*no such column"),
+              33: (without_end, "unreadable", "wool.*closing quote")}
 
 
 class DynamodbJson(Lines, support.TestCase):
     target = "dynamodb-json:out"
-    spoilt = {7: (lambda line: line.replace('"S"', '"X"'), "unreadable", "no attribute type"), 33: (without_end, "unreadable", "closing quote")}
+    spoilt = {7: (lambda line: line.replace('"S"', '"X"'), "unreadable", "no attribute type"),
+              33: (without_end, "unreadable", "closing quote")}
 
 
 class Csv(Lines, support.TestCase):
     target = "csv:out"
-    spoilt = {7: (lambda line: line + ",more", "unreadable", "field"), 150: (lambda line: line.replace("37.5", "heavy"), "type", "weight")}
+    spoilt = {7: (lambda line: line + ",more", "unreadable", "field"),
+              150: (lambda line: line.replace("37.5", "heavy"), "type", "weight")}
 
     test_many = None   # a quote that is not closed is one record to the end of the file
 

@@ -24,7 +24,8 @@ VALUES = {
     "bytes that are none": "CAST(zeroblob(%d) AS BLOB) || x'ff'" % LENGTH,
     "random bytes": "randomblob(%d)" % LENGTH,
 }
-TEXTS = {"letters": "replace(hex(zeroblob(%d)), '0', 'é')" % LENGTH, "digits": "replace(hex(zeroblob(%d)), '0', '7')" % LENGTH,
+TEXTS = {"letters": "replace(hex(zeroblob(%d)), '0', 'é')" % LENGTH,
+         "digits": "replace(hex(zeroblob(%d)), '0', '7')" % LENGTH,
          "JSON": "'{\"a\":\"' || hex(randomblob(%d)) || '\"}'" % LENGTH}
 FOLDERS = ("parquet", "arrow", "csv", "jsonl")
 
@@ -38,8 +39,10 @@ class Pieces(support.TestCase):
 
     def told(self, name):
         with contextlib.closing(sqlite3.connect(self.path(name))) as db:
-            return [(row[0], row[1], row[2], hashlib.md5(row[3]).hexdigest(), hashlib.md5(row[4]).hexdigest()) for row in
-                    db.execute("SELECT id, typeof(b), typeof(t), CAST(coalesce(b, x'') AS BLOB), CAST(coalesce(t, '') AS BLOB) FROM big ORDER BY id")]
+            return [(row[0], row[1], row[2], hashlib.md5(row[3]).hexdigest(), hashlib.md5(row[4]).hexdigest())
+                    for row in
+                    db.execute("SELECT id, typeof(b), typeof(t), CAST(coalesce(b, x'') AS BLOB), CAST(coalesce(t, "
+                               "'') AS BLOB) FROM big ORDER BY id")]
 
     def there_and_back(self, target, compared=True):
         self.fill()
@@ -75,7 +78,8 @@ class IntoFiles(Pieces):
                     self.fill()
                     self.run_program("migrate", "-q", "--state", name, SOURCE, name + ":" + name)
                     self.run_program("migrate", "-q", "--state", name + "-back", name + ":" + name, "back.db")
-                    self.assertEqual([row[0::3] for row in self.told("back.db")], [row[0::3] for row in self.told("s.db")])
+                    self.assertEqual([row[0::3] for row in self.told("back.db")],
+                                     [row[0::3] for row in self.told("s.db")])
 
 
 class IntoServers(Pieces):

@@ -1,6 +1,8 @@
-"""Each version of PostgreSQL, MariaDB and MySQL that is to be had, in a soak: a source that is followed, versioned files up and down, a declared change there and back.
+"""Each version of PostgreSQL, MariaDB and MySQL that is to be had, in a soak: a source that is followed, versioned
+files up and down, a declared change there and back.
 
-Copies between the versions are those of test_versions and test_versions_mysql. The servers come from the cache of test servers, which `make servers` fills.
+Copies between the versions are those of test_versions and test_versions_mysql. The servers come from the cache of test
+servers, which `make servers` fills.
 """
 import contextlib
 import os
@@ -15,10 +17,12 @@ import mysql
 import postgres
 import support
 
-TABLE = "CREATE TABLE t (id int PRIMARY KEY, v varchar(20) NOT NULL, n varchar(10)); INSERT INTO t VALUES %s" % ", ".join("(%d, 'row %d', '%d')" % (i, i, i) for i in range(1, 301))
+TABLE = ("CREATE TABLE t (id int PRIMARY KEY, v varchar(20) NOT NULL, n varchar(10)); INSERT INTO t VALUES %s"
+         % ", ".join("(%d, 'row %d', '%d')" % (i, i, i) for i in range(1, 301)))
 WRITES = "UPDATE t SET v = 'new' WHERE id < 4; DELETE FROM t WHERE id = 9; INSERT INTO t VALUES (1000, 'last', NULL)"
 ROWS = "SELECT id, v, n FROM t ORDER BY id"
-UP = "CREATE TABLE more (id int PRIMARY KEY, t int REFERENCES t (id));\nINSERT INTO more VALUES (1, 1);\nALTER TABLE t ADD COLUMN w int;\n"
+UP = ("CREATE TABLE more (id int PRIMARY KEY, t int REFERENCES t (id));\nINSERT INTO more VALUES (1, "
+      "1);\nALTER TABLE t ADD COLUMN w int;\n")
 DOWN = "ALTER TABLE t DROP COLUMN w;\nDROP TABLE more;\n"
 CHANGE = "operations:\n- alter_column: {table: t, column: n, type: bigint, up: \"%s\", down: \"%s\"}\n"
 
@@ -48,7 +52,8 @@ class InPlace(support.TestCase):
         ask(source, WRITES)
         self.run_program("follow", "--catch-up", *state)
         with contextlib.closing(sqlite3.connect(target)) as db:
-            self.assertEqual([[None if value is None else str(value) for value in row] for row in db.execute(ROWS)], ask(source, ROWS))
+            self.assertEqual([[None if value is None else str(value) for value in row] for row in db.execute(ROWS)],
+                             ask(source, ROWS))
         self.run_program("cutover", "--confirm", *state)
 
     def versioned(self, name, server, ask):
@@ -59,7 +64,8 @@ class InPlace(support.TestCase):
         self.write(folder + "/001_more.down.sql", DOWN)
         for _ in range(2):
             self.run_program("schema", "up", "--dir", folder, server.uri(database))
-            self.assertEqual(ask(database, "SELECT count(*), count(w), (SELECT max(id) FROM more) FROM t"), [["300", "0", "1"]])
+            self.assertEqual(ask(database, "SELECT count(*), count(w), (SELECT max(id) FROM more) FROM t"),
+                             [["300", "0", "1"]])
             self.run_program("schema", "down", "--confirm", "--dir", folder, server.uri(database))
             self.assertEqual(ask(database, ROWS)[0], ["1", "row 1", "1"])
 
@@ -72,18 +78,21 @@ class InPlace(support.TestCase):
         self.run_program("change", "abort", server.uri(database))
         self.assertEqual(ask(database, "SELECT n FROM t WHERE id IN (3, 301) ORDER BY id"), [["77"], ["5"]])
         self.run_program("change", "run", file, server.uri(database), "--confirm")
-        self.assertEqual(ask(database, "SELECT sum(n + 1), count(*) FROM t"), [[str(sum(range(1, 301)) + 74 + 5 + 301), "301"]])
+        self.assertEqual(ask(database, "SELECT sum(n + 1), count(*) FROM t"),
+                         [[str(sum(range(1, 301)) + 74 + 5 + 301), "301"]])
 
     def test_postgres(self):
         for name, server in self.each(["postgres-%d" % version for version in (12, 14, 16, 17, 18)],
-                                      lambda name: postgres.Server(version=int(name[len("postgres-"):]), settings=postgres.FOLLOWED)):
+                                      lambda name: postgres.Server(version=int(name[len("postgres-"):]),
+                                                                   settings=postgres.FOLLOWED)):
             self.followed(name, server, server.ask)
             self.versioned(name, server, server.ask)
             self.changed(name, server, server.ask, "n::bigint", "n::text")
 
     def test_mysql(self):
         for name, server in self.each(["mariadb-10.2", "mariadb-11.4", "mysql-9"],
-                                      lambda name: (mysql if name == mysql.VERSION else mariadb).Server(version=name, settings=mariadb.FOLLOWED)):
+                                      lambda name: (mysql if name == mysql.VERSION else mariadb).Server(version=name,
+                                          settings=mariadb.FOLLOWED)):
             self.followed(name, server, server.ask)
             self.versioned(name, server, server.ask)
             self.changed(name, server, server.ask, "cast(n as signed)", "cast(n as char)")

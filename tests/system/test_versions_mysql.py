@@ -1,6 +1,8 @@
-"""Other versions of MariaDB than the distribution's, an old MySQL and a new one: tables, edge values, kills and validation, within a version and from or to the distribution's.
+"""Other versions of MariaDB than the distribution's, an old MySQL and a new one: tables, edge values, kills and
+validation, within a version and from or to the distribution's.
 
-They come from the cache of test servers, which `make servers` fills; where one is not there, what needs it is skipped. An ordinary run takes one of them, by seed.
+They come from the cache of test servers, which `make servers` fills; where one is not there, what needs it is skipped.
+An ordinary run takes one of them, by seed.
 """
 import decimal
 import os
@@ -54,7 +56,8 @@ class Versions(support.TestCase):
 
     def started(self, version):
         if version not in self.others:
-            self.others[version] = (mysql if version == mysql.VERSION else mariadb).for_class(type(self), version=version)
+            self.others[version] = (mysql if version == mysql.VERSION else mariadb).for_class(type(self),
+                version=version)
         return self.others[version]
 
     def there(self):
@@ -72,7 +75,9 @@ class Versions(support.TestCase):
         server.ask(name, "ALTER DATABASE `%s` CHARACTER SET utf8mb4" % name)
         server.ask(name, TABLES)
         for table, values in FILLED.items():
-            server.ask(name, "INSERT INTO %s VALUES %s" % (table, ", ".join(values % (number, number) for number in range(1, ROWS + 1))))
+            server.ask(name, "INSERT INTO %s VALUES %s" % (table,
+                                                           ", ".join(values % (number, number)
+                                                                     for number in range(1, ROWS + 1))))
         server.ask(name, objects)
         return name
 
@@ -81,22 +86,31 @@ class Versions(support.TestCase):
         """As texts; of what a client would cut or turn, its bytes."""
         found = {}
         for table in TABLE_NAMES:
-            columns = [row[0] for row in server.ask(name, "SELECT column_name FROM information_schema.columns WHERE table_schema = '%s' AND table_name = '%s' ORDER BY ordinal_position" % (name, table))]
+            columns = [row[0] for row in server.ask(name,
+                                                    "SELECT column_name FROM information_schema.columns WHERE "
+                                                    "table_schema = '%s' AND table_name = '%s' ORDER BY "
+                                                    "ordinal_position" % (name, table))]
             found[table] = sorted(server.ask(name, "SELECT %s FROM %s" % (", ".join(
-                "HEX(CONVERT(`%s` USING utf8mb4))" % column if table == "texts" and column in "kcvt" else "HEX(`%s`)" % column if table == "texts" and column in "bl" else
-                "`%s` + 0" % column if (table, column) == ("numbers", "c") else "`%s`" % column for column in columns), table)), key=repr)
+                "HEX(CONVERT(`%s` USING utf8mb4))" % column if table == "texts" and column in "kcvt"
+                else "HEX(`%s`)" % column if table == "texts" and column in "bl" else
+                "`%s` + 0" % column if (table, column) == ("numbers", "c") else "`%s`" % column for column in columns),
+                                                                          table)), key=repr)
         return found
 
     def assert_keys(self, source, target):
-        asked = ("SELECT table_name, index_name, column_name, seq_in_index, non_unique, sub_part FROM information_schema.statistics WHERE table_schema = '%s' AND table_name NOT LIKE '\\\\_transhume%%' ORDER BY 1, 2, 4")
+        asked = ("SELECT table_name, index_name, column_name, seq_in_index, non_unique, "
+                 "sub_part FROM information_schema.statistics WHERE table_schema = '%s' AND table_name NOT LIKE "
+                 "'\\\\_transhume%%' ORDER BY 1, 2, 4")
         self.assertEqual(*(server.ask(name, asked % name) for server, name in (source, target)))
-        asked = "SELECT table_name, constraint_name, referenced_table_name, delete_rule FROM information_schema.referential_constraints WHERE constraint_schema = '%s'"
+        asked = ("SELECT table_name, constraint_name, referenced_table_name, delete_rule FROM "
+                 "information_schema.referential_constraints WHERE constraint_schema = '%s'")
         self.assertEqual(*(server.ask(name, asked % name) for server, name in (source, target)))
 
     def copy(self, source, target):
         """Killed at some point, gone on with and validated."""
         names = self.made(source, OBJECTS), target.database()
-        arguments = ("--state", self.path("state-%d-%d-%s" % (source.port, target.port, names[1])), source.uri(names[0]), target.uri(names[1]))
+        arguments = ("--state", self.path("state-%d-%d-%s" % (source.port, target.port, names[1])),
+                     source.uri(names[0]), target.uri(names[1]))
         point, occurrence = self.random.choice(POINTS)
         killed = support.kill_at(point, occurrence, "migrate", "--chunk-rows", "300", *arguments, cwd=self.folder)
         self.assertIn(killed.code, (0, -9), killed.err)   # it may not get there so often
@@ -106,9 +120,12 @@ class Versions(support.TestCase):
         self.run_program("validate", "--level", "full", *arguments)
         self.assertEqual(self.rows(source, names[0]), self.rows(target, names[1]))
         self.assert_keys((source, names[0]), (target, names[1]))
-        self.assertEqual(target.ask(names[1], "SELECT count(*), max(name) FROM seen; SELECT twice(21)"), [[str(ROWS), "p7"], ["42"]])
+        self.assertEqual(target.ask(names[1], "SELECT count(*), max(name) FROM seen; SELECT twice(21)"),
+                         [[str(ROWS), "p7"], ["42"]])
         target.ask(names[1], "INSERT INTO parent (name) VALUES ('new'); INSERT INTO child VALUES (7000, 7, 'v')")
-        self.assertEqual(target.ask(names[1], "SELECT id FROM parent WHERE name = 'new'; SELECT v FROM child WHERE id = 7000"), [[str(ROWS + 1)], ["v!"]])
+        self.assertEqual(target.ask(names[1],
+                                    "SELECT id FROM parent WHERE name = 'new'; SELECT v FROM child WHERE id = 7000"),
+                         [[str(ROWS + 1)], ["v!"]])
 
     def test_each(self):
         for version in self.there():
@@ -123,8 +140,12 @@ class Versions(support.TestCase):
             other, engine = self.started(version), postgres.Server()
             self.addCleanup(engine.stop)
             name = self.made(other)
-            other.ask(name, "DELETE FROM numbers WHERE id > 1000; DELETE FROM times WHERE id <> 2; UPDATE times SET v = '01:02:03'")   # others have no room for those
-            for middle in ("sqlite:%s.db" % version, engine.uri(engine.database())) if support.SOAK else ("sqlite:%s.db" % version,):
+            # others have no room for those
+            other.ask(name,
+                      "DELETE FROM numbers WHERE id > 1000; DELETE FROM times WHERE id <> 2; "
+                      "UPDATE times SET v = '01:02:03'")
+            for middle in ("sqlite:%s.db" % version, engine.uri(engine.database())) if support.SOAK else ("sqlite:%s.db"
+                % version,):
                 with self.subTest(version=version, middle=middle):
                     source, back = other.uri(name), other.database()
                     state = self.path("state-" + back)
@@ -134,25 +155,38 @@ class Versions(support.TestCase):
                     if version == "mysql-5.5":   # what it can't have is told before
                         told = self.run_program("check", middle, other.uri(back), code=2)
                         told = " ".join((told.out + told.err).split())
-                        self.assertRegex(told, "too old for fractions of a second" if middle.startswith("postgres") else r"k may take \d+ bytes, and the server takes 767 of a column")
+                        self.assertRegex(told, "too old for fractions of a second" if middle.startswith("postgres")
+                                         else r"k may take \d+ bytes, and the server takes 767 of a column")
                         some = ["--exclude", "texts", "--exclude", "times"]
-                    self.run_program("migrate", "--chunk-rows", "300", *some, middle, other.uri(back), "--state", state + "-back")
-                    self.run_program("validate", "--level", "hash", *some, middle, other.uri(back), "--state", state + "-back")
-                    self.assertEqual(other.ask(back, "SELECT count(*), count(DISTINCT a), sum(a), max(b) FROM keyless"), [[str(ROWS), str(ROWS), str(ROWS * (ROWS + 1) // 2), "k999"]])
-                    found = [[[value and decimal.Decimal(value) for value in row] for row in other.ask(database, "SELECT id, d, b FROM numbers ORDER BY id")] for database in (name, back)]
+                    self.run_program("migrate", "--chunk-rows", "300", *some, middle, other.uri(back), "--state",
+                                     state + "-back")
+                    self.run_program("validate", "--level", "hash", *some, middle, other.uri(back), "--state",
+                                     state + "-back")
+                    self.assertEqual(other.ask(back, "SELECT count(*), count(DISTINCT a), sum(a), max(b) FROM keyless"),
+                                     [[str(ROWS), str(ROWS), str(ROWS * (ROWS + 1) // 2), "k999"]])
+                    found = [[[value and decimal.Decimal(value) for value in row]
+                              for row in other.ask(database, "SELECT id, d, b FROM numbers ORDER BY id")]
+                             for database in (name, back)]
                     self.assertEqual(*found)
 
     def test_rollback(self):
         for version in self.there():
-            other, path = self.started(version), support.make_sqlite(self.path(version + ".db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'new'), (2, 'new')")
+            other, path = self.started(version), support.make_sqlite(self.path(version + ".db"),
+                                                                     "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); "
+                                                                     "INSERT INTO t VALUES (1, 'new'), (2, 'new')")
             name = other.database()
-            other.ask(name, "CREATE TABLE t (id int PRIMARY KEY, v varchar(10)) ENGINE=InnoDB; INSERT INTO t VALUES (1, 'old'), (7, 'old')")
+            other.ask(name,
+                      "CREATE TABLE t (id int PRIMARY KEY, v varchar(10)) ENGINE=InnoDB; INSERT INTO t VALUES (1, "
+                      "'old'), (7, 'old')")
             state = self.path("state-" + version)
-            plan = self.write(version + ".yaml", "transhume: 1\nsource: sqlite:%s\ntarget: %s\ntables: { t: { key: id, entities: { e: { from: t } } } }\n" % (path, other.uri(name)))
+            plan = self.write(version + ".yaml",
+                              "transhume: 1\nsource: sqlite:%s\ntarget: %s\ntables: { t: { key: id, "
+                              "entities: { e: { from: t } } } }\n" % (path, other.uri(name)))
             self.run_program("migrate", "--plan", plan, "--existing", "replace", "--state", state)
             self.assertEqual(other.ask(name, "SELECT * FROM t ORDER BY id"), [["1", "new"], ["2", "new"], ["7", "old"]])
             with open(os.path.join(state, "run.json"), encoding="utf-8") as file:
-                self.run_program("rollback", "--run", support.json.load(file)["run"], "--plan", plan, "--confirm", "--state", state)
+                self.run_program("rollback", "--run", support.json.load(file)["run"], "--plan", plan, "--confirm",
+                                 "--state", state)
             self.assertEqual(other.ask(name, "SELECT * FROM t ORDER BY id"), [["1", "old"], ["7", "old"]])
 
 

@@ -1,4 +1,7 @@
-"""The web server of --dashboard and --metrics beyond this machine: HTTPS, the token of metrics, and clients that are slow or broken."""
+"""
+The web server of --dashboard and --metrics beyond this machine: HTTPS, the token of metrics, and clients that are slow
+or broken.
+"""
 import json
 import os
 import re
@@ -23,8 +26,10 @@ CLIENTS, SECONDS, THREADS = 500, 8, 10
 def certificate(folder, name="server", bits=0o600):
     """(certificate, key) of localhost and 127.0.0.1, which is its own authority."""
     paths = [os.path.join(folder, name + end) for end in (".crt", ".key")]
-    subprocess.run(["openssl", "req", "-new", "-x509", "-days", "30", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=" + name,
-                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", paths[0], "-keyout", paths[1]], check=True, stderr=subprocess.DEVNULL, timeout=60)
+    subprocess.run(["openssl", "req", "-new", "-x509", "-days", "30", "-nodes", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-subj", "/CN=" + name,
+                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", paths[0], "-keyout", paths[1]],
+                   check=True, stderr=subprocess.DEVNULL, timeout=60)
     os.chmod(paths[0], 0o644)
     os.chmod(paths[1], bits)
     return paths
@@ -42,7 +47,8 @@ class WebCase(DashboardCase):
 
     def serve_tls(self, *arguments, env=None):
         self.certificate, self.key = certificate(self.folder)
-        process, scheme, port = self.serve_at("--dashboard", "0", "--tls-cert", self.certificate, "--tls-key", self.key, *arguments, env=env)
+        process, scheme, port = self.serve_at("--dashboard", "0", "--tls-cert", self.certificate, "--tls-key", self.key,
+                                              *arguments, env=env)
         self.assertEqual(scheme, "https")
         return process, port
 
@@ -58,7 +64,9 @@ class WebCase(DashboardCase):
             if context is not None:
                 connection = context.wrap_socket(connection, server_hostname="localhost")
             lines = {"Host": "localhost:%d" % port, "Connection": "close", **(headers or {})}
-            connection.sendall(("GET %s HTTP/1.1\r\n%s\r\n" % (path, "".join("%s: %s\r\n" % line for line in lines.items()))).encode())
+            connection.sendall(("GET %s HTTP/1.1\r\n%s\r\n" % (path,
+                                                               "".join("%s: %s\r\n" % line
+                                                                       for line in lines.items()))).encode())
             answer = b""
             while True:
                 got = connection.recv(65536)
@@ -80,7 +88,8 @@ class Https(WebCase):
         self.assertEqual(self.get_by(port, "/api/runs", context=context)[0], 401)
         self.assertEqual(self.get_by(port, "/api/runs", bearer, context=context)[0], 200)
         head = self.get_by(port, "/?token=" + TOKEN, context=context)[1]
-        self.assertRegex(head, r"Set-Cookie: transhume_%d=%s; Path=/; HttpOnly; SameSite=Strict; Secure" % (port, TOKEN))
+        self.assertRegex(head, r"Set-Cookie: transhume_%d=%s; Path=/; HttpOnly; SameSite=Strict; Secure" % (port,
+            TOKEN))
         self.assertEqual(self.get_by(port, "/api/runs", {**bearer, "Host": "evil.example"}, context=context)[0], 403)
         with self.assertRaises((OSError, IndexError)):
             self.get_by(port, "/healthz")
@@ -89,7 +98,8 @@ class Https(WebCase):
 
     def test_versions(self):
         _, port = self.serve_tls()
-        for name, works in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)):
+        for name, works in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True),
+                            (ssl.TLSVersion.TLSv1_3, True)):
             context = self.trusting(self.certificate)
             context.set_ciphers("ALL:@SECLEVEL=0")
             context.minimum_version = context.maximum_version = name
@@ -102,7 +112,8 @@ class Https(WebCase):
     def test_metrics_of_a_run(self):
         self.make_source(2000)
         files = certificate(self.folder)
-        process = support.start("migrate", "--plan", "plan.yaml", "--metrics", "0", "--rows-per-second", "300", "--progress", "none", "-v", "--tls-cert", files[0],
+        process = support.start("migrate", "--plan", "plan.yaml", "--metrics", "0", "--rows-per-second", "300",
+                                "--progress", "none", "-v", "--tls-cert", files[0],
                                 "--tls-key", files[1], cwd=self.folder, env={"TRANSHUME_METRICS_TOKEN": METRICS_TOKEN})
         self.addCleanup(self.end, process)
         found = None
@@ -112,7 +123,8 @@ class Https(WebCase):
             found = re.search(r"metrics are at https://127\.0\.0\.1:(\d+)/metrics", line)
         port, context = int(found.group(1)), self.trusting(files[0])
         self.assertEqual(self.get_by(port, "/metrics", context=context)[0], 401)
-        self.assertEqual(self.get_by(port, "/metrics", {"Authorization": "Bearer " + METRICS_TOKEN, "Host": "evil.example"}, context=context)[0], 403)
+        self.assertEqual(self.get_by(port, "/metrics", {"Authorization": "Bearer " + METRICS_TOKEN,
+                                                        "Host": "evil.example"}, context=context)[0], 403)
         status, _, body = self.get_by(port, "/metrics", {"Authorization": "Bearer " + METRICS_TOKEN}, context=context)
         self.assertEqual((status, "transhume_" in body), (200, True), body)
         self.assertEqual(self.get_by(port, "/healthz", context=context)[0], 200)
@@ -146,7 +158,8 @@ class Https(WebCase):
         with open(kept, encoding="ascii") as file:
             whole = file.read()
         for number in range(2):
-            self.write("damaged.crt", whole + "-----BEGIN CERTIFICATE-----\nMIIB%s\n-----END CERTIFICATE-----\n" % ("A" * (40 + 4 * number)))
+            self.write("damaged.crt", whole + "-----BEGIN CERTIFICATE-----\nMIIB%s\n-----END CERTIFICATE-----\n"
+                       % ("A" * (40 + 4 * number)))
             os.chmod(self.path("damaged.crt"), 0o600)
             os.rename(self.path("damaged.crt"), self.certificate)
             begun = time.monotonic()
@@ -162,40 +175,53 @@ class Https(WebCase):
         files = certificate(self.folder)
         other = certificate(self.folder, "other")
         encrypted = self.path("encrypted.key")
-        subprocess.run(["openssl", "pkey", "-in", files[1], "-aes256", "-passout", "pass:x", "-out", encrypted], check=True, timeout=60)
+        subprocess.run(["openssl", "pkey", "-in", files[1], "-aes256", "-passout", "pass:x", "-out", encrypted],
+                       check=True, timeout=60)
         self.write("nothing", "nothing\n")
         os.chmod(self.path("nothing"), 0o600)
         os.mkfifo(self.path("pipe"), 0o600)   # nobody writes into it: to open it would wait for ever
         self.make_source(10)
         for code, said, *given in ((2, "--tls-cert: needs --tls-key FILE", "--tls-cert", files[0]),
                                    (2, "--tls-key: needs --tls-cert FILE", "--tls-key", files[1]),
-                                   (2, "missing: there is no such file", "--tls-cert", "missing", "--tls-key", files[1]),
-                                   (2, "nothing: there is no certificate in it", "--tls-cert", "nothing", "--tls-key", files[1]),
-                                   (2, "nothing: there is no private key in it", "--tls-cert", files[0], "--tls-key", "nothing"),
-                                   (2, "encrypted.key: its key is encrypted", "--tls-cert", files[0], "--tls-key", encrypted),
-                                   (2, "other.key: it is not the key of the certificate", "--tls-cert", files[0], "--tls-key", other[1]),
+                                   (2, "missing: there is no such file", "--tls-cert", "missing", "--tls-key",
+                                    files[1]),
+                                   (2, "nothing: there is no certificate in it", "--tls-cert", "nothing", "--tls-key",
+                                    files[1]),
+                                   (2, "nothing: there is no private key in it", "--tls-cert", files[0], "--tls-key",
+                                    "nothing"),
+                                   (2, "encrypted.key: its key is encrypted", "--tls-cert", files[0], "--tls-key",
+                                    encrypted),
+                                   (2, "other.key: it is not the key of the certificate", "--tls-cert", files[0],
+                                    "--tls-key", other[1]),
                                    (2, "pipe: this is no regular file", "--tls-cert", "pipe", "--tls-key", files[1]),
                                    (2, "pipe: this is no regular file", "--tls-cert", files[0], "--tls-key", "pipe")):
             for command in (["serve", "--dashboard", "0"], ["migrate", "--plan", "plan.yaml", "--metrics", "0"]):
                 result = self.run_program(*command, *given, code=code)
-                self.assertEqual([said in line for line in result.err.splitlines() if line.startswith("error:")], [True], result.err)
+                self.assertEqual([said in line for line in result.err.splitlines() if line.startswith("error:")],
+                                 [True], result.err)
                 self.assertFalse(os.path.exists(self.path("out")), "it began")
         os.chmod(files[1], 0o644)
-        self.assertIn("everybody may read it", self.run_program("serve", "--dashboard", "0", "--tls-cert", files[0], "--tls-key", files[1], code=5).err)
+        self.assertIn("everybody may read it", self.run_program("serve", "--dashboard", "0", "--tls-cert", files[0],
+                                                                "--tls-key", files[1], code=5).err)
         self.serve_at("--dashboard", "0", "--tls-cert", files[0], "--tls-key", files[1], "--trust-files")
-        self.assertIn("--metrics-token: it is no token", self.run_program("serve", "--dashboard", "0", env={"TRANSHUME_METRICS_TOKEN": "short"}, code=2).err)
+        self.assertIn("--metrics-token: it is no token", self.run_program("serve", "--dashboard", "0",
+                                                                          env={"TRANSHUME_METRICS_TOKEN": "short"},
+                                                                          code=2).err)
 
     def test_what_guards_nothing_is_refused(self):
         self.make_source(10)
         for said, *given in (("--token: needs --dashboard beside it", "--token", METRICS_TOKEN, "--metrics", "0"),
-                             ("--metrics-token: needs --dashboard or --metrics beside it", "--metrics-token", METRICS_TOKEN),
-                             ("--tls-cert: needs --dashboard or --metrics beside it", "--tls-cert", "c.pem", "--tls-key", "k.pem"),
+                             ("--metrics-token: needs --dashboard or --metrics beside it", "--metrics-token",
+                              METRICS_TOKEN),
+                             ("--tls-cert: needs --dashboard or --metrics beside it", "--tls-cert", "c.pem",
+                              "--tls-key", "k.pem"),
                              ("--tls-key: needs --dashboard or --metrics beside it", "--tls-key", "k.pem")):
             result = self.run_program("migrate", "--plan", "plan.yaml", *given, code=2)
             self.assertIn("error: %s [usage]" % said, result.err)
             self.assertFalse(os.path.exists(self.path("out")), "it began")
         # the environment is there for other commands, too
-        self.migrate(code=1, env={"TRANSHUME_METRICS_TOKEN": METRICS_TOKEN, "TRANSHUME_TLS_CERT": "c.pem", "TRANSHUME_TOKEN": METRICS_TOKEN})
+        self.migrate(code=1, env={"TRANSHUME_METRICS_TOKEN": METRICS_TOKEN, "TRANSHUME_TLS_CERT": "c.pem",
+                                  "TRANSHUME_TOKEN": METRICS_TOKEN})
 
 
 class BeyondThisMachine(WebCase):
@@ -206,13 +232,16 @@ class BeyondThisMachine(WebCase):
 
     def test_plain_http_is_warned_of(self):
         files = certificate(self.folder)
-        self.assertIn("warning: the dashboard listens beyond this machine without TLS", self.warnings("--dashboard", "0.0.0.0:0"))
-        for arguments in (["--dashboard", "0"], ["--dashboard", "[::1]:0"], ["--dashboard", "0.0.0.0:0", "--tls-cert", files[0], "--tls-key", files[1]]):
+        self.assertIn("warning: the dashboard listens beyond this machine without TLS",
+                      self.warnings("--dashboard", "0.0.0.0:0"))
+        for arguments in (["--dashboard", "0"], ["--dashboard", "[::1]:0"],
+                          ["--dashboard", "0.0.0.0:0", "--tls-cert", files[0], "--tls-key", files[1]]):
             self.assertNotIn("TLS", self.warnings(*arguments))
 
     def test_metrics_with_a_token(self):
         self.make_source(10)
-        for address, token, warned in (("0.0.0.0:0", METRICS_TOKEN, True), ("0.0.0.0:0", None, False), ("0", METRICS_TOKEN, False)):
+        for address, token, warned in (("0.0.0.0:0", METRICS_TOKEN, True), ("0.0.0.0:0", None, False),
+                                       ("0", METRICS_TOKEN, False)):
             err = self.migrate("--metrics", address, code=1, env={"TRANSHUME_METRICS_TOKEN": token}).err
             shutil.rmtree(self.path("out"))
             shutil.rmtree(self.path(".transhume"))
@@ -226,7 +255,8 @@ class BeyondThisMachine(WebCase):
                 self.assertEqual(self.get_by(port, path, {"Host": host, **token})[0], 403, (path, host))
         for host in ("localhost", "127.0.0.1", "[::1]"):
             self.assertEqual(self.get_by(port, "/metrics", {"Host": "%s:%d" % (host, port), **token})[0], 200, host)
-        for wrong in ({}, {"Authorization": "Bearer " + TOKEN}, {"Authorization": "Bearer " + METRICS_TOKEN + "x"}, {"Authorization": METRICS_TOKEN}):
+        for wrong in ({}, {"Authorization": "Bearer " + TOKEN}, {"Authorization": "Bearer " + METRICS_TOKEN + "x"},
+                      {"Authorization": METRICS_TOKEN}):
             self.assertEqual(self.get_by(port, "/metrics", wrong)[0], 401, wrong)
         self.assertEqual(self.get_by(port, "/api/runs", token)[0], 401)
         self.end(process)
@@ -236,7 +266,8 @@ class Slow:
     """A client that does one thing wrong, and again on a new connection once it was dropped."""
     HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-long: "
     ANY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    KINDS = ("silent", "a byte a second", "half-closed", "never reads", "garbage", "half a handshake", "a handshake by bytes", "keeps it open")
+    KINDS = ("silent", "a byte a second", "half-closed", "never reads", "garbage", "half a handshake",
+             "a handshake by bytes", "keeps it open")
 
     def __init__(self, number, port, context):
         self.kind = self.KINDS[number % len(self.KINDS)]
@@ -284,7 +315,8 @@ class Slow:
             elif self.kind == "a handshake by bytes":
                 self.connection.sendall(self.hello[:1] or b"x")
                 self.hello = self.hello[1:]
-            elif self.kind != "never reads" and select.select([self.connection], [], [], 0)[0] and not self.connection.recv(4096):
+            elif self.kind != "never reads" and select.select([self.connection], [], [],
+                                                              0)[0] and not self.connection.recv(4096):
                 self.close()
         except OSError:
             self.close()
@@ -353,7 +385,8 @@ class SlowClients(WebCase):
         bearer = "Authorization: Bearer %s\r\n" % TOKEN
         [run] = json.loads(self.get_by(port, "/api/runs", {"Authorization": "Bearer " + TOKEN})[2])["runs"]
         with socket.create_connection(("127.0.0.1", port), timeout=30 * support.PATIENCE) as page:
-            page.sendall(("GET /api/runs/%s/events HTTP/1.1\r\nHost: localhost:%d\r\n%s\r\n" % (run["key"], port, bearer)).encode())
+            page.sendall(("GET /api/runs/%s/events HTTP/1.1\r\nHost: localhost:%d\r\n%s\r\n" % (run["key"], port,
+                bearer)).encode())
             self.assertIn(b"200", page.recv(200))
             self.check(process, port, None)
 
@@ -364,7 +397,8 @@ class SlowClients(WebCase):
     def test_pages_that_follow_have_a_bound(self):
         _, _, port = self.serve_at("--dashboard", "0")
         [run] = json.loads(self.get_by(port, "/api/runs", {"Authorization": "Bearer " + TOKEN})[2])["runs"]
-        request = ("GET /api/runs/%s/events HTTP/1.1\r\nHost: localhost:%d\r\nAuthorization: Bearer %s\r\n\r\n" % (run["key"], port, TOKEN)).encode()
+        request = ("GET /api/runs/%s/events HTTP/1.1\r\nHost: localhost:%d\r\nAuthorization: Bearer %s\r\n\r\n"
+                   % (run["key"], port, TOKEN)).encode()
         pages, answers = [], []
         try:
             for _ in range(60):

@@ -42,8 +42,10 @@ class Queries(sql_case.SqlCase):
                 self.assertFalse(os.path.exists(self.path("t.db")))
         for number, end in enumerate(("", ";", " ; ", " -- all of them", " /* all */;")):   # those that are right
             with self.subTest(end=end):
-                plan = self.write("p%d.yaml" % number, (PLAN % (self.server.uri(source), "SELECT a.id, a.v FROM a JOIN b ON b.aid = a.id" + end, "id")).replace(
-                    "t.db", "t%d.db" % number))
+                plan = self.write("p%d.yaml" % number, (PLAN % (self.server.uri(source),
+                                                                "SELECT a.id, a.v FROM a JOIN b ON b.aid = a.id" + end,
+                                                                "id")).replace(
+                                                                    "t.db", "t%d.db" % number))
                 for command in ("check", "migrate"):
                     self.run_program(command, "--plan", plan, "--state", "s%d" % number)
 

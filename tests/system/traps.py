@@ -1,5 +1,7 @@
-"""Traps of a role that may make things in a PostgreSQL database's schemas: operators and functions whose arguments fit better than those of
-pg_catalog, which the server takes where it finds them on the search_path (CVE-2018-1058). Each answers as the server's own would, and notes in
+"""Traps of a role that may make things in a PostgreSQL database's schemas: operators and functions whose arguments fit
+better than those of
+pg_catalog, which the server takes where it finds them on the search_path (CVE-2018-1058). Each answers as the server's
+own would, and notes in
 the server's log that somebody else ran it.
 
     traps.plant(server, DATABASE, ("public", "sales"))
@@ -10,22 +12,29 @@ import re
 
 ROLE = "lowly"
 
-TYPES = ("oid", "regclass", "regtype", "regproc", "regnamespace", "name", "text", "varchar", "bpchar", '"char"', "int2", "int4", "int8", "numeric", "float8", "bool", "xid", "interval", "timestamptz", "bytea",
+TYPES = ("oid", "regclass", "regtype", "regproc", "regnamespace", "name", "text", "varchar", "bpchar", '"char"', "int2",
+         "int4", "int8", "numeric", "float8", "bool", "xid", "interval", "timestamptz", "bytea",
          "oidvector", "int2vector", "int2[]", "int4[]", "oid[]", "text[]", "name[]", "varchar[]")
 
 # Those whose mixtures the catalogue's statements are the likeliest to have.
-FEW_TYPES = ("oid", "regclass", "name", "text", "varchar", '"char"', "int2", "int4", "int8", "bool", "int2vector", "oid[]", "text[]")
+FEW_TYPES = ("oid", "regclass", "name", "text", "varchar", '"char"', "int2", "int4", "int8", "bool", "int2vector",
+             "oid[]", "text[]")
 
 SECOND_TYPES = ("oid", "name", "text", "int4")
 
-OPERATORS = ("=", "<>", "<", ">", "<=", ">=", "||", "+", "-", "*", "/", "%", "&", "~", "!~", "~~", "!~~", "@>", "<@", "&&", "->", "->>")
+OPERATORS = ("=", "<>", "<", ">", "<=", ">=", "||", "+", "-", "*", "/", "%", "&", "~", "!~", "~~", "!~~", "@>", "<@",
+             "&&", "->", "->>")
 
 # What a statement of ours may call.
-FUNCTIONS = ("abs", "array_agg", "array_to_string", "concat", "concat_ws", "count", "current_setting", "encode", "format", "has_any_column_privilege", "has_database_privilege",
-             "has_schema_privilege", "has_sequence_privilege", "has_table_privilege", "left", "length", "lower", "max", "md5", "min", "mod", "octet_length", "pg_has_role",
-             "quote_ident", "quote_literal", "replace", "right", "round", "starts_with", "string_agg", "strpos", "substr", "sum", "to_regclass", "trunc", "upper")
+FUNCTIONS = ("abs", "array_agg", "array_to_string", "concat", "concat_ws", "count", "current_setting", "encode",
+             "format", "has_any_column_privilege", "has_database_privilege",
+             "has_schema_privilege", "has_sequence_privilege", "has_table_privilege", "left", "length", "lower", "max",
+             "md5", "min", "mod", "octet_length", "pg_has_role",
+             "quote_ident", "quote_literal", "replace", "right", "round", "starts_with", "string_agg", "strpos",
+             "substr", "sum", "to_regclass", "trunc", "upper")
 
-_ROLE = "DO $role$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'lowly') THEN CREATE ROLE lowly LOGIN; END IF; END $role$;"
+_ROLE = ("DO $role$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'lowly') THEN CREATE ROLE lowly LOGIN; "
+         "END IF; END $role$;")
 
 # What makes a trap, which notes who else ran it, and answers as the server's own would.
 _PLANT = r"""
@@ -70,18 +79,25 @@ END LOOP; END $plant$;
 
 
 def plant(server, database, spaces=("public",), types=(), few=False):
-    """`types`: those of the database itself, by their schemas: the operators of any enum, array or record are trapped for them as well. `few`: of the server's own types some, in a quarter of the time."""
-    sql = ["SET client_min_messages = error; SET check_function_bodies = off; " + _ROLE, "GRANT TEMP ON DATABASE \"%s\" TO %s;" % (database, ROLE)]
+    """
+    `types`: those of the database itself, by their schemas: the operators of any enum, array or record are trapped for
+    them as well. `few`: of the server's own types some, in a quarter of the time.
+    """
+    sql = ["SET client_min_messages = error; SET check_function_bodies = off; " + _ROLE,
+           "GRANT TEMP ON DATABASE \"%s\" TO %s;" % (database, ROLE)]
     sql += ["GRANT USAGE, CREATE ON SCHEMA %s TO %s;" % (space, ROLE) for space in spaces]
     server.psql(database, "\n".join(sql))
-    lists = ["ARRAY[%s]::text[]" % ", ".join("'%s'" % name for name in names) for names in ((FEW_TYPES if few else TYPES) + tuple(types), SECOND_TYPES, OPERATORS, FUNCTIONS)]
+    lists = ["ARRAY[%s]::text[]" % ", ".join("'%s'" % name for name in names)
+             for names in ((FEW_TYPES if few else TYPES) + tuple(types), SECOND_TYPES, OPERATORS, FUNCTIONS)]
     for space in spaces:   # each in a session of its own, which has a time limit
-        server.psql(database, "SET client_min_messages = error; SET check_function_bodies = off; SET ROLE %s; %s %s" % (ROLE, _PLANT, _LOOP.format(space, *lists)))
+        server.psql(database, "SET client_min_messages = error; SET check_function_bodies = off; SET ROLE %s; %s %s"
+                    % (ROLE, _PLANT, _LOOP.format(space, *lists)))
         lists[2:] = ["ARRAY['=', '<>', '<', '||']", "ARRAY[]::text[]"]   # of further schemas
 
 
 def count(server, database):
-    return [int(server.psql(database, "SELECT count(*) FROM %s WHERE %s = 'lowly'::regrole" % pair)[0][0]) for pair in (("pg_operator", "oprowner"), ("pg_proc", "proowner"))]
+    return [int(server.psql(database, "SELECT count(*) FROM %s WHERE %s = 'lowly'::regrole" % pair)[0][0])
+            for pair in (("pg_operator", "oprowner"), ("pg_proc", "proowner"))]
 
 
 _seen = {}

@@ -1,4 +1,5 @@
-"""Validation with a SQL server on either side, the cases that are alike: clean copies at every level, mutations found and named,
+"""Validation with a SQL server on either side, the cases that are alike: clean copies at every level, mutations found
+and named,
 repairs, and the rollback of a repair.
 
 A module of tests brings a class of its own before these, with
@@ -7,7 +8,8 @@ A module of tests brings a class of its own before these, with
     keep(), refill()         the target as it was copied: kept, put back
     mutate(what, statement)  refills, and runs a statement that has to change something
     rows(name)               {table: its rows}
-and what the dialects say otherwise: `a_byte`, `a_space_more`, `swap_two`, `one_of_equal`, and `KEYS_ALIKE`: statements before, and
+and what the dialects say otherwise: `a_byte`, `a_space_more`, `swap_two`, `one_of_equal`, and `KEYS_ALIKE`: statements
+before, and
 a type of keys to which b and B are one.
 """
 import json
@@ -25,7 +27,9 @@ LEVELS = ("count", "sample", "hash", "full")
 
 
 def some_levels(by):
-    """All in a soak; else one that counts or samples and one that reads everything, drawn by the seed and the text `by`."""
+    """
+    All in a soak; else one that counts or samples and one that reads everything, drawn by the seed and the text `by`.
+    """
     return (*support.drawn(LEVELS[:2], 1, by), *support.drawn(LEVELS[2:], 1, by))
 
 
@@ -110,7 +114,8 @@ class FromSqlite(mutations.Mutations):
         self.target = self.server.database()
         shutil.rmtree(self.path(".transhume"))
         self.run_program("migrate", "--include", "person", "--include", "word", "shop.db", self.server.uri(self.target))
-        self.sql(self.target, "UPDATE person SET name = 'other', score = NULL WHERE id IN (5, 6); DELETE FROM word WHERE n < 4")
+        self.sql(self.target,
+                 "UPDATE person SET name = 'other', score = NULL WHERE id IN (5, 6); DELETE FROM word WHERE n < 4")
         before = self.rows(self.target)
         self.run_program("validate", "--repair")
         self.validate("full", 0)
@@ -127,7 +132,9 @@ class FromSqlite(mutations.Mutations):
         for number, (before, column) in enumerate(self.KEYS_ALIKE):
             with self.subTest(column=column):
                 name, state = "keys%d.db" % number, "keys%d" % number
-                support.make_sqlite(self.path(name), "CREATE TABLE k(c VARCHAR(20) PRIMARY KEY, n INTEGER); INSERT INTO k VALUES ('a', 1), ('B', 2)")
+                support.make_sqlite(self.path(name),
+                                    "CREATE TABLE k(c VARCHAR(20) PRIMARY KEY, n INTEGER); INSERT INTO k VALUES ('a', "
+                                    "1), ('B', 2)")
                 self.target = self.server.database()
                 self.sql(self.target, "%s CREATE TABLE k(c %s PRIMARY KEY, n BIGINT)" % (before, column))
                 self.run_program("migrate", "-q", "--state", state, name, self.server.uri(self.target))
@@ -140,7 +147,8 @@ class FromSqlite(mutations.Mutations):
                 told = self.run_program("validate", "--state", state, "--repair", code=1)
                 self.assertIn("some were REJECTED", told.out)
                 mended = self.sql(self.target, "SELECT c, n FROM k ORDER BY n")
-                self.assertEqual([[str(value) for value in row] for row in mended], [["a", "1"], ["B", "2"], ["new", "4"]])
+                self.assertEqual([[str(value) for value in row] for row in mended],
+                                 [["a", "1"], ["B", "2"], ["new", "4"]])
                 with open(self.path(state, "run.json"), encoding="utf-8") as file:
                     run = json.load(file)["run"]
                 self.run_program("rollback", "--state", state, "--run", run, "--confirm")
@@ -149,7 +157,8 @@ class FromSqlite(mutations.Mutations):
 
 class Unnested(mutations.Unnested):
     """Rows out of lists, and `distinct` ones, in the server's tables."""
-    PLAN = mutations.Unnested.PLAN.replace("id: copy, name: copy", "id: { column: id, cast: int64 }, name: { column: name, cast: text }")
+    PLAN = mutations.Unnested.PLAN.replace("id: copy, name: copy",
+                                           "id: { column: id, cast: int64 }, name: { column: name, cast: text }")
 
     def test_rows_of_a_server(self):
         target = self.server.database()
@@ -165,7 +174,10 @@ class Unnested(mutations.Unnested):
 
 
 class Counted(mutations.Mutations):
-    """`MANY` makes a table of more than 16 MiB of which the server's statistics tell a number that is none; ROWS_LEFT is right."""
+    """
+    `MANY` makes a table of more than 16 MiB of which the server's statistics tell a number that is none; ROWS_LEFT is
+    right.
+    """
     ROWS_LEFT = 135000
 
     def test_counts_are_no_guesses(self):
@@ -173,7 +185,8 @@ class Counted(mutations.Mutations):
         self.sql(source, self.MANY)
         self.run_program("migrate", "-q", self.server.uri(source), "many.db")
         report = self.validate("count", 0)
-        self.assertEqual([(row["source"], row["target"]) for row in report["entities"]], [(self.ROWS_LEFT, self.ROWS_LEFT)])
+        self.assertEqual([(row["source"], row["target"]) for row in report["entities"]],
+                         [(self.ROWS_LEFT, self.ROWS_LEFT)])
         db = sqlite3.connect(self.path("many.db"))
         db.execute("DELETE FROM many WHERE id = 7")
         db.commit()
@@ -188,9 +201,11 @@ class Constructs(mutations.Mutations):
     What `embed` and `aggregate` bring of tables without a key has no order that could be told in advance here."""
     LEFT_OUT = ("matches_without_foreign_keys",)
     # A field of each construct that reads more than a row: (table, key, field).
-    CHANGED = {"a_table_that_refers_to_itself": ("people", ("Id",), "Team"), "composite_foreign_keys": ("regions", ("code", "zone"), "Names"),
+    CHANGED = {"a_table_that_refers_to_itself": ("people", ("Id",), "Team"),
+               "composite_foreign_keys": ("regions", ("code", "zone"), "Names"),
                "aggregates_along_paths": ("people", ("Id",), "Spent"), "lists_in_order": ("sales", ("Id",), "Items"),
-               "pages_beside_short_lists": ("shop", ("PK", "SK"), "Items"), "queries_with_lists": ("buyers", ("who",), "Days"),
+               "pages_beside_short_lists": ("shop", ("PK", "SK"), "Items"),
+               "queries_with_lists": ("buyers", ("who",), "Days"),
                "lookups_through_nullable_keys": ("items", ("Id",), "Buyer")}
 
     def test_out_of_the_server(self):
@@ -219,7 +234,8 @@ class Constructs(mutations.Mutations):
         found = support.read_dynamodb_json(self.path("out"))
         self.assertEqual(set(found), set(expected))
         for table, records in expected.items():
-            self.assertEqual(support.dynamodb_differences({table: list(map(constructs.item_of, records))}, {table: found[table]}), [])
+            self.assertEqual(support.dynamodb_differences({table: list(map(constructs.item_of, records))},
+                                                          {table: found[table]}), [])
 
     def alter(self, table, key, field):
         """The last element of a list goes, or a value becomes another one; the key of what was changed."""

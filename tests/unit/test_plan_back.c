@@ -246,11 +246,15 @@ static void open_items(const char *items, const char *target)
 
 static const char orders[] =
     "{\"Item\":{\"PK\":{\"S\":\"C#1\"},\"SK\":{\"S\":\"PROFILE\"},\"Name\":{\"S\":\"Ann\"}}}\n"
-    "{\"Item\":{\"PK\":{\"S\":\"C#1\"},\"SK\":{\"S\":\"O#2021-01-01#0007\"},\"Lines\":{\"L\":[{\"M\":{\"Nr\":{\"N\":\"1\"},"
+    "{\"Item\":{\"PK\":{\"S\":\"C#1\"},\"SK\":{\"S\":\"O#2021-01-01#0007\"},\"Lines\":{\"L\":[{"
+    "\"M\":{\"Nr\":{\"N\":\"1\"},"
     "\"Qty\":{\"N\":\"2\"}}},{\"M\":{\"Nr\":{\"N\":\"2\"}}}]}}}\n"
-    "{\"Item\":{\"PK\":{\"S\":\"C#1\"},\"SK\":{\"S\":\"O#2021-01-02#0008\"},\"Lines\":{\"L\":[]}}}\n"
-    "{\"Item\":{\"PK\":{\"S\":\"C#2\"},\"SK\":{\"S\":\"O#2021#x#0009\"},\"Lines\":{\"S\":\"none\"}}}\n"
-    "{\"Item\":{\"PK\":{\"S\":\"C#2\"},\"SK\":{\"S\":\"O#2021-01-04#0010\"},\"Lines\":{\"L\":[{\"S\":\"odd\"},{\"M\":{"
+    "{\"Item\":{\"PK\":{\"S\":\"C#1\"},\"SK\":{\"S\":\"O#2021-01-02#0008\"},\"Lines\":{\"L\":[]}}}"
+    "\n"
+    "{\"Item\":{\"PK\":{\"S\":\"C#2\"},\"SK\":{\"S\":\"O#2021#x#0009\"},\"Lines\":{\"S\":\"none\"}}"
+    "}\n"
+    "{\"Item\":{\"PK\":{\"S\":\"C#2\"},\"SK\":{\"S\":\"O#2021-01-04#0010\"},\"Lines\":{\"L\":[{"
+    "\"S\":\"odd\"},{\"M\":{"
     "\"Nr\":{\"S\":\"x\"}}},{\"M\":{\"Nr\":{\"N\":\"3\"}}}]}}}\n"
     "{\"Item\":{\"PK\":{\"S\":\"C#3\"},\"SK\":{\"S\":\"O#2021-01-05#0011\"}}}\n"
     "{\"Item\":{\"PK\":{\"S\":\"X#3\"},\"SK\":{\"S\":\"WHAT\"}}}\n";
@@ -294,13 +298,16 @@ static void items_go_to_their_entities(void **state)
         "line {OrderId:7,Place:1,Nr:1,Label:\"C#1 1\"}\n"
         "line {OrderId:7,Place:2,Nr:2,Label:\"C#1 2\"}\n"
         "line {OrderId:10,Place:3,Nr:3,Label:\"C#2 3\"}\n"
-        "order REJECT pattern \"data-1.json\"281: field Id: reading SK as O#{Date}#{Id:04}: the text "
+        "order REJECT pattern \"data-1.json\"281: field Id: reading SK as O#{Date}#{Id:04}: the "
+        "text "
         "can be read in two ways {\"Id\":?,\"Date\":?,\"Label\":?}\n"
         "line REJECT type \"data-1.json\"281: unnesting Lines: 'Lines' is no list but text "
         "{\"parent\":{\"PK\":\"C#2\",\"SK\":\"O#2021#x#0009\",\"Lines\":\"none\"}}\n"
         "line REJECT type \"data-1.json\"357: element 1 of Lines: it has no fields: it is text "
         "{\"$value\":\"odd\"}\n"
-        "line REJECT type \"data-1.json\"357: element 2 of Lines: field Nr: text \"x\" can't become int64: it is not a number {\"OrderId\":10,\"Place\":2,\"Nr\":[?,\"x\"],\"Label\":\"C#2 x\"}\n"
+        "line REJECT type \"data-1.json\"357: element 2 of Lines: field Nr: text \"x\" can't "
+        "become int64: it is not a number "
+        "{\"OrderId\":10,\"Place\":2,\"Nr\":[?,\"x\"],\"Label\":\"C#2 x\"}\n"
         "customer REJECT unmatched \"data-1.json\"549: the record fits no entity of the plan "
         "{\"unmatched\":{\"PK\":\"X#3\",\"SK\":\"WHAT\"}}\n");
     /* of seven items: one of the other kind, five that are orders, one that is nobody's */
@@ -339,18 +346,19 @@ static void what_is_unreadable_is_one_reject(void **state)
     (void)state;
     open_items("{\"Item\":{\"PK\":{\"S\":\"C#1\"},\"SK\":{\"S\":\"PROFILE\"}}}\nno item\n",
                "sqlite");
-    plan_test_records(
-        &folder, KINDS,
-        "customer {Id:1,Name:null}\n"
-        "customer REJECT unreadable {\"$file\":\"data-1.json\",\"$line\":2}: data-1.json line 2: JSON, byte 0: neither true, false nor null\n");
-    plan_test_records(
-        &folder,
-        "  a: { key: [k], from: shop, fields: { k: { column: PK, cast: text } } }\n"
-        "  b: { key: [k], from: shop, fields: { k: { column: SK, cast: text } } }\n",
-        "a {k:\"C#1\"}\n"
-        "b {k:\"PROFILE\"}\n"
-        "a REJECT unreadable {\"$file\":\"data-1.json\",\"$line\":2}: data-1.json line 2: JSON, byte 0: neither true, false nor null\n"
-        "b REJECT unreadable {\"$file\":\"data-1.json\",\"$line\":2}: data-1.json line 2: JSON, byte 0: neither true, false nor null\n");
+    plan_test_records(&folder, KINDS,
+                      "customer {Id:1,Name:null}\n"
+                      "customer REJECT unreadable {\"$file\":\"data-1.json\",\"$line\":2}: "
+                      "data-1.json line 2: JSON, byte 0: neither true, false nor null\n");
+    plan_test_records(&folder,
+                      "  a: { key: [k], from: shop, fields: { k: { column: PK, cast: text } } }\n"
+                      "  b: { key: [k], from: shop, fields: { k: { column: SK, cast: text } } }\n",
+                      "a {k:\"C#1\"}\n"
+                      "b {k:\"PROFILE\"}\n"
+                      "a REJECT unreadable {\"$file\":\"data-1.json\",\"$line\":2}: data-1.json "
+                      "line 2: JSON, byte 0: neither true, false nor null\n"
+                      "b REJECT unreadable {\"$file\":\"data-1.json\",\"$line\":2}: data-1.json "
+                      "line 2: JSON, byte 0: neither true, false nor null\n");
     plan_test_close(&folder);
 }
 
@@ -492,14 +500,18 @@ static void columns_of_tables_are_taken_apart(void **state)
 
 /* ---------------------------------------------------------------- unnest */
 
-static const char nested[] =
-    "{\"Item\":{\"id\":{\"N\":\"1\"},\"tags\":{\"L\":[{\"S\":\"a\"},{\"N\":\"2\"},{\"NULL\":true}]},\"set\":{\"SS\":[\"x\","
-    "\"y\"]},\"deep\":{\"M\":{\"orders\":{\"L\":[{\"M\":{\"nr\":{\"N\":\"10\"},\"lines\":{\"L\":[{\"M\":{\"q\":{\"N\":\"1\"}}},"
-    "{\"M\":{\"q\":{\"N\":\"2\"}}}]}}},{\"M\":{\"nr\":{\"N\":\"11\"}}},{\"M\":{\"nr\":{\"N\":\"12\"},\"lines\":{\"L\":[{\"M\":"
-    "{\"q\":{\"N\":\"3\"}}}]}}}]}}}}}\n"
-    "{\"Item\":{\"id\":{\"N\":\"2\"},\"tags\":{\"NULL\":true},\"set\":{\"M\":{}},\"deep\":{\"L\":[]}}}\n"
-    "{\"Item\":{\"id\":{\"N\":\"3\"},\"deep\":{\"M\":{\"orders\":{\"L\":[{\"S\":\"none\"},{\"NULL\":true}]}}}}}\n"
-    "{\"Item\":{\"id\":{\"N\":\"4\"},\"deep\":{\"S\":\"flat\"}}}\n";
+static const char nested[] = "{\"Item\":{\"id\":{\"N\":\"1\"},\"tags\":{\"L\":[{\"S\":\"a\"},{"
+                             "\"N\":\"2\"},{\"NULL\":true}]},\"set\":{\"SS\":[\"x\","
+                             "\"y\"]},\"deep\":{\"M\":{\"orders\":{\"L\":[{\"M\":{\"nr\":{\"N\":"
+                             "\"10\"},\"lines\":{\"L\":[{\"M\":{\"q\":{\"N\":\"1\"}}},"
+                             "{\"M\":{\"q\":{\"N\":\"2\"}}}]}}},{\"M\":{\"nr\":{\"N\":\"11\"}}},{"
+                             "\"M\":{\"nr\":{\"N\":\"12\"},\"lines\":{\"L\":[{\"M\":"
+                             "{\"q\":{\"N\":\"3\"}}}]}}}]}}}}}\n"
+                             "{\"Item\":{\"id\":{\"N\":\"2\"},\"tags\":{\"NULL\":true},\"set\":{"
+                             "\"M\":{}},\"deep\":{\"L\":[]}}}\n"
+                             "{\"Item\":{\"id\":{\"N\":\"3\"},\"deep\":{\"M\":{\"orders\":{\"L\":[{"
+                             "\"S\":\"none\"},{\"NULL\":true}]}}}}}\n"
+                             "{\"Item\":{\"id\":{\"N\":\"4\"},\"deep\":{\"S\":\"flat\"}}}\n";
 
 static void lists_within_lists(void **state)
 {

@@ -15,19 +15,25 @@
 static const char shop[] =
     "PRAGMA encoding='UTF-16le'; PRAGMA page_size=8192; PRAGMA auto_vacuum=1;"
     "PRAGMA application_id=1234; PRAGMA user_version=56;"
-    "CREATE TABLE artist(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, j TEXT CHECK(json_valid(j)));"
-    "CREATE TABLE album (\n  id INTEGER PRIMARY KEY, -- a comment\n  artist INT REFERENCES artist(id) ON DELETE CASCADE,"
-    "  price NUMERIC(10,2) DEFAULT 0.99 CHECK (price >= 0), twice AS (price * 2) STORED, thrice AS (price * 3));"
+    "CREATE TABLE artist(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, j TEXT "
+    "CHECK(json_valid(j)));"
+    "CREATE TABLE album (\n  id INTEGER PRIMARY KEY, -- a comment\n  artist INT REFERENCES "
+    "artist(id) ON DELETE CASCADE,"
+    "  price NUMERIC(10,2) DEFAULT 0.99 CHECK (price >= 0), twice AS (price * 2) STORED, thrice AS "
+    "(price * 3));"
     "CREATE TABLE tag(name TEXT COLLATE NOCASE, n INT, PRIMARY KEY(name, n DESC)) WITHOUT ROWID;"
     "CREATE TABLE exact(a INTEGER NOT NULL, b ANY, c BLOB) STRICT;"
     "CREATE TABLE \"odd \"\"name\n[x]\"(\"se lect\" TEXT, \"'q'\" INT, `back``tick`);"
     "CREATE TABLE nokey(v);"
     "CREATE UNIQUE INDEX album_artist ON album(artist, price DESC) WHERE price > 1;"
-    "CREATE INDEX \"odd index\" ON \"odd \"\"name\n[x]\"(\"se lect\" COLLATE NOCASE, length(\"'q'\"));"
+    "CREATE INDEX \"odd index\" ON \"odd \"\"name\n[x]\"(\"se lect\" COLLATE NOCASE, "
+    "length(\"'q'\"));"
     "CREATE VIEW cheap AS SELECT * FROM album WHERE price < 1;"
-    "CREATE TRIGGER album_new AFTER INSERT ON album BEGIN UPDATE artist SET name = name || '!' WHERE id = new.artist; END;"
+    "CREATE TRIGGER album_new AFTER INSERT ON album BEGIN UPDATE artist SET name = name || '!' "
+    "WHERE id = new.artist; END;"
     "CREATE TRIGGER cheap_new INSTEAD OF INSERT ON cheap BEGIN SELECT 1; END;"
-    "INSERT INTO artist VALUES(1, 'AC/DC', '{}'), (2, 'gr\xc3\xbc\xc3\x9f', '[]'), (9, 'gone', '1'); DELETE FROM artist WHERE id = 9;"
+    "INSERT INTO artist VALUES(1, 'AC/DC', '{}'), (2, 'gr\xc3\xbc\xc3\x9f', '[]'), (9, 'gone', "
+    "'1'); DELETE FROM artist WHERE id = 9;"
     "INSERT INTO album(id, artist, price) VALUES(1, 1, 1.5), (2, 2, 0.5), (3, 77, 0.1);"
     "INSERT INTO tag VALUES('b', 1), ('A', 1), ('A', 2);"
     "INSERT INTO exact VALUES(1, 'x', x'00'), (2, 3.5, NULL);"
@@ -136,8 +142,10 @@ static void copy_close(struct copy *copy)
 static const char all_objects[] = "SELECT type, name, tbl_name, sql FROM sqlite_schema "
                                   "WHERE tbl_name NOT GLOB '_transhume_*' ORDER BY type, name";
 static const char all_rows[] =
-    "SELECT 'artist', id, hex(name), j, '' FROM artist UNION ALL SELECT 'album', id, artist, price || typeof(price), twice FROM album "
-    "UNION ALL SELECT 'tag', name, n, '', '' FROM tag UNION ALL SELECT 'exact', a, quote(b), quote(c), typeof(b) FROM exact "
+    "SELECT 'artist', id, hex(name), j, '' FROM artist UNION ALL SELECT 'album', id, artist, price "
+    "|| typeof(price), twice FROM album "
+    "UNION ALL SELECT 'tag', name, n, '', '' FROM tag UNION ALL SELECT 'exact', a, quote(b), "
+    "quote(c), typeof(b) FROM exact "
     "UNION ALL SELECT 'odd', \"se lect\", \"'q'\", \"back`tick\", '' FROM \"odd \"\"name\n[x]\" "
     "UNION ALL SELECT 'seq', name, seq, '', '' FROM sqlite_sequence";
 static const char all_settings[] =
@@ -314,9 +322,9 @@ static void the_express_lane_leaves_other_types_to_the_general_path(void **state
     assert_done(
         sqlite_source_functions.split(copy.source, &request, 10, arena, &spans, &count, &error));
     assert_done(sqlite_target.chunk_begin(writer, 1, 1, &error));
-    assert_int_equal(
-        sqlite_express_functions.chunk(writer, copy.source, 1, &request, &spans[0], 0, &rows, &error),
-        STATUS_AGAIN);
+    assert_int_equal(sqlite_express_functions.chunk(writer, copy.source, 1, &request, &spans[0], 0,
+                                                    &rows, &error),
+                     STATUS_AGAIN);
     sqlite_target.chunk_abandon(writer, 1);
     sqlite_target.writer_close(writer);
     copy_close(&copy);
@@ -363,8 +371,8 @@ static void a_failing_express_chunk_is_undone(void **state)
         assert_done(sqlite_source_functions.split(copy.source, &request, 10, arena, &spans, &count,
                                                   &error));
         assert_done(sqlite_target.chunk_begin(writer, 1, 1, &error));
-        assert_int_equal(sqlite_express_functions.chunk(writer, copy.source, 1, &request, &spans[0], 0,
-                                                     &rows, &error),
+        assert_int_equal(sqlite_express_functions.chunk(writer, copy.source, 1, &request, &spans[0],
+                                                        0, &rows, &error),
                          STATUS_AGAIN);
         assert_int_equal(rows, 0);
         /* the chunk is still open for the general path */
@@ -382,7 +390,7 @@ static void a_failing_express_chunk_is_undone(void **state)
             file_execute(source, "UPDATE t SET v = 'changed' WHERE k = 3");
             assert_done(sqlite_target.chunk_begin(writer, 2, 1, &error));
             assert_int_equal(sqlite_express_functions.chunk(writer, copy.source, 2, &request,
-                                                         &spans[0], 0, &rows, &error),
+                                                            &spans[0], 0, &rows, &error),
                              STATUS_AGAIN);
             assert_done(target_commit(writer, copy.target, 2, &error));
             assert_string_equal(file_ask(target, "SELECT count(*) FROM t"), "0");

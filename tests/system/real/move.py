@@ -1,4 +1,5 @@
-"""An application's database moves into the PostgreSQL tables that the application has made: check, do what it says, migrate, validate.
+"""An application's database moves into the PostgreSQL tables that the application has made: check, do what it says,
+migrate, validate.
 
 The steps are those of somebody who reads what `check` prints and takes the lines that it proposes as they are.
 """
@@ -17,7 +18,8 @@ FILLED = re.compile(r"^(.+): there are records in it already")
 class Move(support.TestCase):
     """`begin`, then `follow` until check says that it is ready, then `migrate`."""
     ZONE = "UTC"          # what the administrator says to --time-zone
-    ALREADY = "exclude"   # and of tables that hold records: exclude leaves them as they are, else a policy of --existing
+    # and of tables that hold records: exclude leaves them as they are, else a policy of --existing
+    ALREADY = "exclude"
 
     @classmethod
     def setUpClass(cls):
@@ -71,14 +73,17 @@ class Move(support.TestCase):
         return bool(new) or fresh
 
     def follow(self):
-        """Takes what check proposes until it has nothing to say against the run; the problems that it had on the way."""
+        """
+        Takes what check proposes until it has nothing to say against the run; the problems that it had on the way.
+        """
         problems = []
         for _ in range(STEPS_MAX):
             if self.check() == 0:
                 self.assertEqual(self.report["problems"], [])
                 return problems
             problems += self.report["problems"]
-            self.assertTrue(any([self.take(line) for line in self.report["problems"]]), "no way out: %s" % self.report["problems"])
+            self.assertTrue(any([self.take(line) for line in self.report["problems"]]),
+                            "no way out: %s" % self.report["problems"])
         self.fail("check is never content: %s" % self.report["problems"])
 
     def migrate(self, *options):

@@ -1,4 +1,6 @@
-"""Grafana: from its SQLite file into the tables that it has made in PostgreSQL, where it has written its first rows too."""
+"""
+Grafana: from its SQLite file into the tables that it has made in PostgreSQL, where it has written its first rows too.
+"""
 import json
 import sqlite3
 import unittest
@@ -67,38 +69,65 @@ INSERT INTO dashboard_tag (id, dashboard_id, term) VALUES (500, 999, 'mine');
 """
 
 CREATED, UPDATED = "2021-03-04 05:06:07", "2024-10-27 02:30:00"
-PANELS = json.dumps({"title": "Herd \U0001f411", "panels": [{"id": n, "type": "timeseries", "targets": [{"expr": 'rate(x{job="a\\b"}[5m])'}]} for n in range(40)]},
+PANELS = json.dumps({"title": "Herd \U0001f411", "panels": [{"id": n, "type": "timeseries",
+                                                             "targets": [{"expr": 'rate(x{job="a\\b"}[5m])'}]}
+                                                            for n in range(40)]},
                     ensure_ascii=False)
 SECRET = bytes(range(256))
 
 
 def fill(db):
-    """What years of use have left there: bytes for texts, nanoseconds, Go's zero time, flags that were never set, empty texts."""
+    """
+    What years of use have left there: bytes for texts, nanoseconds, Go's zero time, flags that were never set, empty
+    texts.
+    """
     many = db.executemany
-    many("INSERT INTO migration_log VALUES (?, ?, 'CREATE', 1, '', ?)", [(n, "step %d" % n, CREATED) for n in range(1, 60)])
-    many("INSERT INTO org VALUES (?, 0, ?, NULL, ?, ?, ?)", [(1, "Main Org.", None, CREATED, UPDATED), (2, "Zoë's \U0001f411", "", CREATED, "2024-01-01 00:00:00")])
+    many("INSERT INTO migration_log VALUES (?, ?, 'CREATE', 1, '', ?)",
+         [(n, "step %d" % n, CREATED) for n in range(1, 60)])
+    many("INSERT INTO org VALUES (?, 0, ?, NULL, ?, ?, ?)", [(1, "Main Org.", None, CREATED, UPDATED),
+                                                             (2, "Zoë's \U0001f411", "", CREATED,
+                                                              "2024-01-01 00:00:00")])
     many("INSERT INTO user VALUES (?, 0, ?, ?, ?, ?, ?, 1, ?, ?, '', ?, ?, ?, ?, ?, ?, ?)",
-         [(1, "admin", "admin@localhost", "", "59acf18b", "salt", 1, 0, CREATED, UPDATED, 0, "2024-05-06 07:08:09", 0, 0, "u1"),
-          (2, "Ann", "ann@example.org", "Ann \u00c5", None, None, 0, None, CREATED, CREATED, 1, "0001-01-01 00:00:00", 1, 0, ""),
+         [(1, "admin", "admin@localhost", "", "59acf18b", "salt", 1, 0, CREATED, UPDATED, 0, "2024-05-06 07:08:09", 0,
+           0, "u1"),
+          (2, "Ann", "ann@example.org", "Ann \u00c5", None, None, 0, None, CREATED, CREATED, 1, "0001-01-01 00:00:00",
+           1, 0, ""),
           (7, "sa-robot", "sa-robot", None, None, None, 0, 1, CREATED, CREATED, 0, None, 0, 1, None)])
-    many("INSERT INTO org_user VALUES (?, ?, ?, ?, ?, ?)", [(1, 1, 1, "Admin", CREATED, UPDATED), (2, 1, 2, "Viewer", CREATED, UPDATED), (5, 2, 2, "Editor", CREATED, UPDATED)])
+    many("INSERT INTO org_user VALUES (?, ?, ?, ?, ?, ?)", [(1, 1, 1, "Admin", CREATED, UPDATED),
+                                                            (2, 1, 2, "Viewer", CREATED, UPDATED),
+                                                            (5, 2, 2, "Editor", CREATED, UPDATED)])
     many("INSERT INTO dashboard VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, NULL, '', 0, ?, 0, ?, ?, ?)",
-         [(n, n % 5, "board-%d" % n, "Board %d" % n, PANELS.encode() if n % 2 else PANELS, CREATED, UPDATED, -1 if n % 3 else 1, n % 10 == 0, "uid%d" % n, n % 7 == 0,
+         [(n, n % 5, "board-%d" % n, "Board %d" % n, PANELS.encode() if n % 2 else PANELS, CREATED, UPDATED,
+           -1 if n % 3 else 1, n % 10 == 0, "uid%d" % n, n % 7 == 0,
            None if n % 4 else "2024-05-06T07:08:09Z" if n % 40 else "") for n in range(1, 201)])
     many("INSERT INTO dashboard_tag VALUES (?, ?, ?)", [(n, n, "tag") for n in range(1, 201)])
-    many("INSERT INTO data_source VALUES (?, 1, 1, 'prometheus', ?, 'proxy', 'http://localhost:9090', '', ?, '', ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
-         [(1, "Prometheus", "reader", 0, 1, b'{"httpMethod": "POST", "tls": false}', CREATED, UPDATED, b"{}", 0, "ds1", None),
-          (3, "Loki", "", 1, 0, "{}", CREATED, UPDATED, '{"token":"\u00e9"}', None, "ds3", 1), (4, "Empty", None, 0, 0, None, CREATED, UPDATED, "", 1, "ds4", 0)])
+    many("INSERT INTO data_source VALUES (?, 1, 1, 'prometheus', ?, 'proxy', 'http://localhost:9090', '', ?, '', ?, ?, "
+         "?, ?, ?, 0, ?, ?, ?, ?)",
+         [(1, "Prometheus", "reader", 0, 1, b'{"httpMethod": "POST", "tls": false}', CREATED, UPDATED, b"{}", 0, "ds1",
+           None),
+          (3, "Loki", "", 1, 0, "{}", CREATED, UPDATED, '{"token":"\u00e9"}', None, "ds3", 1),
+          (4, "Empty", None, 0, 0, None, CREATED, UPDATED, "", 1, "ds4", 0)])
     many("INSERT INTO alert_rule VALUES (?, 1, ?, 'C', ?, ?, 60, 3, ?, 'ns', 'group', 'NoData', ?, ?, ?, ?)",
-         [(1, "CPU", b'[{"refId":"A"}]', UPDATED, "r1", 300000000000, '{"summary":"hot"}', b'{"severity": "page", "team": "\xc3\xa9"}', 0),
-          (2, "Disk", "[]", UPDATED, "r2", 0, None, '{"severity":"none","n":1.10}', 1), (9, "Net", "[]", UPDATED, "r9", 60, "", None, 0)])
-    many("INSERT INTO alert_instance VALUES (1, ?, ?, ?, 'Normal', 1714980000, 1714980060, ?)", [("r%d" % n, '[["a","b"]]', "%040x" % n, "%016x" % n) for n in range(300)])
-    many("INSERT INTO annotation VALUES (?, 1, ?, 2, ?, ?, ?, 0, ?)", [(n, n % 9 or None, "deploy <b>%d</b>" % n, "null" if n % 2 else "{}", 1714980000000 + n, '["a"]') for n in range(1, 301)])
-    many("INSERT INTO dashboard_snapshot VALUES (?, 'snap', ?, ?, 0, '2074-04-21 09:08:07', ?)", [(1, "k1", "d1", SECRET), (2, "k2", "d2", "kept as text \u00e9"), (3, "k3", "d3", None)])
-    many("INSERT INTO cache_data VALUES (?, ?, 86400, 1714980000)", [("session:%d" % n, b"\x00\xff" * n) for n in range(1, 9)])
-    many("INSERT INTO preferences VALUES (?, 1, 0, ?, '', ?)", [(1, "utc", '{"language":"fr"}'), (2, "", None), (3, "browser", b"{}"), (4, "", "")])
-    many("INSERT INTO quota VALUES (?, ?, ?, ?, ?)", [(1, 1, "dashboard", -1, CREATED), (2, None, "user", 1 << 40, "2024-05-06 07:08:09.123456789+00:00")])
-    many("INSERT INTO ngalert_configuration VALUES (?, 1, '[]', ?, ?)", [(1, 1714980000, 1714980000), (2, 1714983600, 1714983600)])
+         [(1, "CPU", b'[{"refId":"A"}]', UPDATED, "r1", 300000000000, '{"summary":"hot"}',
+           b'{"severity": "page", "team": "\xc3\xa9"}', 0),
+          (2, "Disk", "[]", UPDATED, "r2", 0, None, '{"severity":"none","n":1.10}', 1),
+          (9, "Net", "[]", UPDATED, "r9", 60, "", None, 0)])
+    many("INSERT INTO alert_instance VALUES (1, ?, ?, ?, 'Normal', 1714980000, 1714980060, ?)",
+         [("r%d" % n, '[["a","b"]]', "%040x" % n, "%016x" % n) for n in range(300)])
+    many("INSERT INTO annotation VALUES (?, 1, ?, 2, ?, ?, ?, 0, ?)",
+         [(n, n % 9 or None, "deploy <b>%d</b>" % n, "null" if n % 2 else "{}", 1714980000000 + n, '["a"]')
+          for n in range(1, 301)])
+    many("INSERT INTO dashboard_snapshot VALUES (?, 'snap', ?, ?, 0, '2074-04-21 09:08:07', ?)",
+         [(1, "k1", "d1", SECRET), (2, "k2", "d2", "kept as text \u00e9"), (3, "k3", "d3", None)])
+    many("INSERT INTO cache_data VALUES (?, ?, 86400, 1714980000)",
+         [("session:%d" % n, b"\x00\xff" * n) for n in range(1, 9)])
+    many("INSERT INTO preferences VALUES (?, 1, 0, ?, '', ?)",
+         [(1, "utc", '{"language":"fr"}'), (2, "", None), (3, "browser", b"{}"), (4, "", "")])
+    many("INSERT INTO quota VALUES (?, ?, ?, ?, ?)", [(1, 1, "dashboard", -1, CREATED),
+                                                      (2, None, "user", 1 << 40,
+                                                       "2024-05-06 07:08:09.123456789+00:00")])
+    many("INSERT INTO ngalert_configuration VALUES (?, 1, '[]', ?, ?)",
+         [(1, 1714980000, 1714980000), (2, 1714983600, 1714983600)])
 
 
 class Grafana(move.Move):
@@ -135,51 +164,83 @@ class Grafana(move.Move):
         self.go_on()
 
     def look_at_values(self):
-        self.assertEqual(self.ask('SELECT id, login, is_admin, email_verified, last_seen_at, is_disabled, is_service_account, uid FROM "user" ORDER BY id'),
-                         [["1", "admin", "t", "f", "2024-05-06 07:08:09", "f", "f", "u1"], ["2", "Ann", "f", None, "0001-01-01 00:00:00", "t", "f", ""],
+        self.assertEqual(self.ask('SELECT id, login, is_admin, email_verified, last_seen_at, is_disabled, '
+                                  'is_service_account, uid FROM "user" ORDER BY id'),
+                         [["1", "admin", "t", "f", "2024-05-06 07:08:09", "f", "f", "u1"],
+                          ["2", "Ann", "f", None, "0001-01-01 00:00:00", "t", "f", ""],
                           ["7", "sa-robot", "f", "t", None, "f", "t", None]])
         self.assertEqual(self.ask("SELECT name, billing_email, updated FROM org ORDER BY id"),
                          [["Main Org.", None, "2024-10-27 02:30:00"], ["Zoë's \U0001f411", "", "2024-01-01 00:00:00"]])
-        self.assertEqual(self.ask("SELECT count(*), count(*) FILTER (WHERE is_folder), count(*) FILTER (WHERE is_public), count(DISTINCT data), min(data), "
-                                  "count(*) FILTER (WHERE api_version = 'v1'), min(deleted), count(deleted) FROM dashboard"),
+        self.assertEqual(self.ask("SELECT count(*), count(*) FILTER (WHERE is_folder), "
+                                  "count(*) FILTER (WHERE is_public), count(DISTINCT data), min(data), "
+                                  "count(*) FILTER (WHERE api_version = 'v1'), min(deleted), "
+                                  "count(deleted) FROM dashboard"),
                          [["200", "20", "28", "1", PANELS, "200", "2024-05-06 07:08:09", "45"]])
-        self.assertEqual(self.ask('SELECT id, "user", basic_auth, is_default, json_data, secure_json_data, read_only, is_prunable FROM data_source ORDER BY id'),
-                         [["1", "reader", "f", "t", '{"httpMethod": "POST", "tls": false}', "{}", "f", None], ["3", "", "t", "f", "{}", '{"token":"\u00e9"}', None, "t"],
+        self.assertEqual(self.ask('SELECT id, "user", basic_auth, is_default, json_data, secure_json_data, read_only, '
+                                  'is_prunable FROM data_source ORDER BY id'),
+                         [["1", "reader", "f", "t", '{"httpMethod": "POST", "tls": false}', "{}", "f", None],
+                          ["3", "", "t", "f", "{}", '{"token":"\u00e9"}', None, "t"],
                           ["4", None, "f", "f", None, "", "t", "f"]])
-        self.assertEqual(self.ask("SELECT id, \"for\", labels ->> 'severity', labels ->> 'team', labels -> 'n', jsonb_typeof(labels), is_paused, annotations FROM alert_rule ORDER BY id"),
-                         [["1", "300000000000", "page", "\u00e9", None, "object", "f", '{"summary":"hot"}'], ["2", "0", "none", None, "1.10", "object", "t", None],
+        self.assertEqual(self.ask("SELECT id, \"for\", labels ->> 'severity', labels ->> 'team', labels -> 'n', "
+                                  "jsonb_typeof(labels), is_paused, annotations FROM alert_rule ORDER BY id"),
+                         [["1", "300000000000", "page", "\u00e9", None, "object", "f", '{"summary":"hot"}'],
+                          ["2", "0", "none", None, "1.10", "object", "t", None],
                           ["9", "60", None, None, None, None, "f", ""]])
-        self.assertEqual(self.ask("SELECT id, encode(dashboard_encrypted, 'hex'), expires FROM dashboard_snapshot ORDER BY id"),
-                         [["1", SECRET.hex(), "2074-04-21 09:08:07"], ["2", "kept as text \u00e9".encode().hex(), "2074-04-21 09:08:07"], ["3", None, "2074-04-21 09:08:07"]])
-        self.assertEqual(self.ask("SELECT cache_key, encode(data, 'hex') FROM cache_data WHERE cache_key = 'session:2'"), [["session:2", "00ff00ff"]])
-        self.assertEqual(self.ask("SELECT id, timezone, json_data ->> 'language', json_data FROM preferences ORDER BY id"),
-                         [["1", "utc", "fr", '{"language": "fr"}'], ["2", "", None, None], ["3", "browser", None, "{}"], ["4", "", None, None]])
+        self.assertEqual(self.ask("SELECT id, encode(dashboard_encrypted, 'hex'), "
+                                  "expires FROM dashboard_snapshot ORDER BY id"),
+                         [["1", SECRET.hex(), "2074-04-21 09:08:07"],
+                          ["2", "kept as text \u00e9".encode().hex(), "2074-04-21 09:08:07"],
+                          ["3", None, "2074-04-21 09:08:07"]])
+        self.assertEqual(self.ask("SELECT cache_key, encode(data, 'hex') FROM cache_data WHERE cache_key = "
+                                  "'session:2'"), [["session:2", "00ff00ff"]])
+        self.assertEqual(self.ask("SELECT id, timezone, json_data ->> 'language', "
+                                  "json_data FROM preferences ORDER BY id"),
+                         [["1", "utc", "fr", '{"language": "fr"}'], ["2", "", None, None], ["3", "browser", None, "{}"],
+                          ["4", "", None, None]])
         self.assertEqual(self.ask('SELECT id, org_id, "limit", created FROM quota ORDER BY id'),
-                         [["1", "1", "-1", "2021-03-04 05:06:07"], ["2", None, "1099511627776", "2024-05-06 07:08:09.123457"]])
+                         [["1", "1", "-1", "2021-03-04 05:06:07"],
+                          ["2", None, "1099511627776", "2024-05-06 07:08:09.123457"]])
         self.assertEqual(self.ask("SELECT id, created_at, updated_at FROM ngalert_configuration ORDER BY id"),
                          [["1", "2024-05-06 07:20:00", "1714980000"], ["2", "2024-05-06 08:20:00", "1714983600"]])
-        self.assertEqual(self.ask("SELECT count(*), min(epoch), count(dashboard_id) FROM annotation"), [["300", "1714980000001", "267"]])
+        self.assertEqual(self.ask("SELECT count(*), min(epoch), count(dashboard_id) FROM annotation"),
+                         [["300", "1714980000001", "267"]])
 
     def go_on(self):
         """Grafana starts on it, and its users work."""
         org = self.next_key("org", "id", "version, name, created, updated", "0, 'New', now(), now()")
-        user = self.next_key('"user"', "id", "version, login, email, org_id, is_admin, created, updated", "0, 'new', 'new@example.org', %d, false, now(), now()" % org)
-        self.next_key("org_user", "id", "org_id, user_id, role, created, updated", "%d, %d, 'Admin', now(), now()" % (org, user))
-        board = self.next_key("dashboard", "id", "version, slug, title, data, org_id, created, updated, uid", "0, 'new', 'New', '{}', %d, now(), now(), 'newuid'" % org)
+        user = self.next_key('"user"', "id", "version, login, email, org_id, is_admin, created, updated",
+                             "0, 'new', 'new@example.org', %d, false, now(), now()" % org)
+        self.next_key("org_user", "id", "org_id, user_id, role, created, updated",
+                      "%d, %d, 'Admin', now(), now()" % (org, user))
+        board = self.next_key("dashboard", "id", "version, slug, title, data, org_id, created, updated, uid",
+                              "0, 'new', 'New', '{}', %d, now(), now(), 'newuid'" % org)
         self.next_key("dashboard_tag", "id", "dashboard_id, term", "%d, 'fresh'" % board)
-        self.next_key("data_source", "id", "org_id, version, type, name, access, url, basic_auth, is_default, created, updated", "%d, 0, 'loki', 'L', 'proxy', '', false, true, now(), now()" % org)
-        self.next_key("alert_rule", "id", "org_id, title, condition, data, updated, namespace_uid, rule_group, labels, uid", "%d, 'T', 'A', '[]', now(), 'n', 'g', '{}', 'new'" % org)
-        for table, columns, values in (("annotation", "org_id, text, data, epoch", "1, 't', '{}', 1"), ("preferences", "org_id, user_id, timezone, theme", "1, 1, '', ''"),
-                                       ("dashboard_snapshot", "name, key, delete_key, external, expires", "'s', 'k', 'd', false, now()"),
-                                       ("quota", "org_id, target, \"limit\", created", "1, 't', 5, now()"), ("ngalert_configuration", "org_id, created_at, updated_at", "1, now(), 1"),
-                                       ("migration_log", "migration_id, sql, success, error, \"timestamp\"", "'next step', '', true, '', now()")):
+        self.next_key("data_source", "id",
+                      "org_id, version, type, name, access, url, basic_auth, is_default, created, updated",
+                      "%d, 0, 'loki', 'L', 'proxy', '', false, true, now(), now()" % org)
+        self.next_key("alert_rule", "id",
+                      "org_id, title, condition, data, updated, namespace_uid, rule_group, labels, uid",
+                      "%d, 'T', 'A', '[]', now(), 'n', 'g', '{}', 'new'" % org)
+        for table, columns, values in (("annotation", "org_id, text, data, epoch", "1, 't', '{}', 1"),
+                                       ("preferences", "org_id, user_id, timezone, theme", "1, 1, '', ''"),
+                                       ("dashboard_snapshot", "name, key, delete_key, external, expires",
+                                        "'s', 'k', 'd', false, now()"),
+                                       ("quota", "org_id, target, \"limit\", created", "1, 't', 5, now()"),
+                                       ("ngalert_configuration", "org_id, created_at, updated_at", "1, now(), 1"),
+                                       ("migration_log", "migration_id, sql, success, error, \"timestamp\"",
+                                        "'next step', '', true, '', now()")):
             self.next_key(table, "id", columns, values)
-        self.assertEqual(self.ask('SELECT u.login, o.name FROM "user" u JOIN org_user ou ON ou.user_id = u.id JOIN org o ON o.id = ou.org_id WHERE NOT u.is_disabled AND u.id < 8 ORDER BY 1, 2'),
+        self.assertEqual(self.ask('SELECT u.login, o.name FROM "user" u JOIN org_user ou ON ou.user_id = u.id JOIN org '
+                                  'o ON o.id = ou.org_id WHERE NOT u.is_disabled AND u.id < 8 ORDER BY 1, 2'),
                          [["admin", "Main Org."]])
-        self.assertEqual(self.ask("SELECT name FROM data_source WHERE org_id = 1 AND is_default AND (json_data::jsonb ->> 'httpMethod') = 'POST'"), [["Prometheus"]])
-        self.assertEqual(self.ask("SELECT count(*) FROM dashboard d JOIN dashboard_tag t ON t.dashboard_id = d.id WHERE NOT is_folder AND term = 'tag' AND (data::jsonb -> 'panels' -> 39 ->> 'type') = 'timeseries'"),
+        self.assertEqual(self.ask("SELECT name FROM data_source WHERE org_id = 1 AND is_default AND (json_data::jsonb "
+                                  "->> 'httpMethod') = 'POST'"), [["Prometheus"]])
+        self.assertEqual(self.ask("SELECT count(*) FROM dashboard d JOIN dashboard_tag t ON t.dashboard_id = d.id "
+                                  "WHERE NOT is_folder AND term = 'tag' AND (data::jsonb -> 'panels' -> 39 ->> "
+                                  "'type') = 'timeseries'"),
                          [["180"]])
-        self.assertEqual(self.ask("SELECT uid FROM alert_rule WHERE labels @> '{\"severity\": \"page\"}' AND NOT is_paused"), [["r1"]])
+        self.assertEqual(self.ask("SELECT uid FROM alert_rule WHERE labels @> '{\"severity\": \"page\"}' AND NOT "
+                                  "is_paused"), [["r1"]])
 
 
 if __name__ == "__main__":

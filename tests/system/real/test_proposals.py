@@ -1,11 +1,15 @@
-"""Columns of applications one by one: what check proposes makes the table there take their values, and means what they mean."""
+"""
+Columns of applications one by one: what check proposes makes the table there take their values, and means what they
+mean.
+"""
 import json
 import sqlite3
 import unittest
 
 import move
 
-# Declared type, value and the type there: what the target holds after check was obeyed; and a part of what it proposed, None where it is ready at once.
+# Declared type, value and the type there: what the target holds after check was obeyed; and a part of what it proposed,
+# None where it is ready at once.
 CASES = (
     ("INTEGER", 1, "boolean NOT NULL", "t", None),
     ("INTEGER", 7, "boolean", "t", "cast: bool, lossy: allow"),
@@ -27,8 +31,10 @@ CASES = (
     ("REAL", 2.0, "integer", "2", None),
     ("REAL", 1.2345, "numeric(5,2)", "1.23", 'cast: "decimal(5,2)", lossy: allow'),
     ("NUMERIC", 12, "numeric(5,2)", "12.00", None),
-    ("DATETIME", "2020-01-01 10:00:00.123456789", "timestamp", "2020-01-01 10:00:00.123457", "cast: timestamp, lossy: allow"),
-    ("DATETIME", "2020-01-01 10:00:00.5678", "timestamp(3)", "2020-01-01 10:00:00.568", "cast: timestamp, lossy: allow"),
+    ("DATETIME", "2020-01-01 10:00:00.123456789", "timestamp", "2020-01-01 10:00:00.123457",
+     "cast: timestamp, lossy: allow"),
+    ("DATETIME", "2020-01-01 10:00:00.5678", "timestamp(3)", "2020-01-01 10:00:00.568",
+     "cast: timestamp, lossy: allow"),
     ("DATETIME", "2020-01-01 10:00:00+02:00", "timestamp", "2020-01-01 08:00:00", "cast: timestamp, lossy: allow"),
     ("DATETIME", "2020-01-01 10:00:00+02:00", "timestamptz", "2020-01-01 08:00:00+00", None),
     ("DATETIME", "2020-07-01 10:00:00", "timestamptz", "2020-07-01 10:00:00+00", "--time-zone"),
@@ -67,7 +73,8 @@ class Proposals(move.Move):
                 db.execute("CREATE TABLE t%d (id INTEGER PRIMARY KEY, v %s)" % (number, declared))
                 db.execute("INSERT INTO t%d VALUES (1, ?)" % number, (value,))
         db.close()
-        self.begin(path, "\n".join("CREATE TABLE t%d (id integer PRIMARY KEY, v %s);" % (number, there) for number, (_, _, there, _, _) in enumerate(CASES)))
+        self.begin(path, "\n".join("CREATE TABLE t%d (id integer PRIMARY KEY, v %s);" % (number, there)
+                                   for number, (_, _, there, _, _) in enumerate(CASES)))
         self.ask("ALTER DATABASE %s SET timezone = 'UTC'" % self.database)
         told = self.follow()
         for number, case in enumerate(CASES):
@@ -84,9 +91,11 @@ class Proposals(move.Move):
         path = self.path("app.db")
         db = sqlite3.connect(path)
         with db:
-            db.executescript("CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER, j TEXT, d DATETIME); INSERT INTO t VALUES (1, 99999999999, '{', 'soon')")
+            db.executescript("CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER, j TEXT, d DATETIME); "
+                             "INSERT INTO t VALUES (1, 99999999999, '{', 'soon')")
         db.close()
-        self.begin(path, "CREATE TABLE t(id integer PRIMARY KEY, n integer, j jsonb, d timestamp, must integer NOT NULL)")
+        self.begin(path,
+                   "CREATE TABLE t(id integer PRIMARY KEY, n integer, j jsonb, d timestamp, must integer NOT NULL)")
         self.assertEqual(self.check(), 2)
         said = json.dumps(self.report["problems"])
         for words in ("must in the target is NOT NULL, has no default", "it is not JSON"):
@@ -95,13 +104,15 @@ class Proposals(move.Move):
         self.assertEqual(self.check(), 1)
         self.ask("ALTER TABLE t ALTER j TYPE text, ALTER d TYPE text")
         self.assertEqual(self.check(), 1)
-        self.assertIn("t: the first record would be rejected: n: the value is out of range for integer", self.report["problems"])
+        self.assertIn("t: the first record would be rejected: n: the value is out of range for integer",
+                      self.report["problems"])
 
     def test_a_reject_keeps_what_a_column_does_not_take(self):
         path = self.path("app.db")
         db = sqlite3.connect(path)
         with db:
-            db.executescript("CREATE TABLE t(id INTEGER PRIMARY KEY, d DATETIME, n REAL); INSERT INTO t VALUES (1, 'soon', 1)")
+            db.executescript("CREATE TABLE t(id INTEGER PRIMARY KEY, d DATETIME, n REAL); INSERT INTO t VALUES (1, "
+                             "'soon', 1)")
         db.close()
         self.begin(path, "CREATE TABLE t(id integer PRIMARY KEY, d timestamp, n integer)")
         self.run_program("migrate", self.source, self.target, code=1)

@@ -1,4 +1,7 @@
-"""WordPress: from MariaDB or MySQL into the PostgreSQL tables of a port of it, which writes names in small letters and keeps its own sequences."""
+"""
+WordPress: from MariaDB or MySQL into the PostgreSQL tables of a port of it, which writes names in small letters and
+keeps its own sequences.
+"""
 import unittest
 
 import mariadb
@@ -46,7 +49,8 @@ def quoted(value):
         return "NULL"
     if isinstance(value, bytes):
         return "x'%s'" % value.hex()
-    return str(value) if isinstance(value, (int, float)) else "'%s'" % value.replace("\\", "\\\\").replace("'", "''").replace("\r", "\\r").replace("\0", "\\0")
+    return str(value) if isinstance(value, (int, float)) else "'%s'" % value.replace("\\", "\\\\").replace("'",
+        "''").replace("\r", "\\r").replace("\0", "\\0")
 
 
 def insert(table, rows):
@@ -59,18 +63,32 @@ def dated(number):
 
 def contents():
     """Drafts without a date, names beyond ASCII, objects that PHP serialized, orders of a shop."""
-    yield insert("wp_users", [(1, "admin", "$P$Babc", "admin", "a@example.org", dated(3), 0, "Zo\u00eb \U0001f411"), (2, "old", "", "old", "", ZERO, 0, ""), (40, "Ed", "x", "ed", "e@example.org", dated(5), 1, "Ed")])
-    yield insert("wp_usermeta", [(n, (1, 2, 40)[n % 3], ("nickname", None, "wp_capabilities")[n % 3], (SERIALIZED, None, "")[n % 3]) for n in range(1, 60)])
-    yield insert("wp_posts", [(n, (1, 40)[n % 2], dated(n), ZERO if n % 5 == 0 else dated(n), CONTENT if n % 2 else "", "Title %d" % n, "draft" if n % 5 == 0 else "publish", "caf\u00e9-%d" % n,
-                               ZERO if n % 6 == 0 else dated(n), n // 10, "https://example.org/?p=%d&a='b'" % n, -n % 7, "page" if n % 10 == 0 else "post", 0) for n in range(1, POSTS + 1)])
-    yield insert("wp_postmeta", [(n, n % POSTS + 1, None if n % 50 == 0 else "_edit_lock", None if n % 9 == 0 else "1714980000:%d" % n) for n in range(1, 2001)])
-    yield insert("wp_comments", [(n, n % POSTS + 1, "\u0416\u0435\u043d\u044f \u2603", "::1", dated(n), "Nice\n\U0001f44d", ("1", "0", "spam")[n % 3], 0) for n in range(1, 400)])
-    yield insert("wp_options", [(1, "siteurl", "https://example.org", "yes"), (2, "active_plugins", SERIALIZED, "yes"), (3, "Blog_Charset", "UTF-8", "no"), (4, "_object", PRIVATE, "no"), (900, "_transient_x", "x" * 70000, "no")])
-    yield insert("wp_terms", [(1, "Uncategorized", "uncategorized", 0), (2, "caf\u00e9", "cafe", 0), (3, "\u65e5\u672c", "%e6%97%a5", 0)])
-    yield insert("wp_term_taxonomy", [(1, 1, "category", "", 0, 5), (2, 2, "post_tag", "d", 0, 0), (7, 3, "post_tag", "", 2, 1)])
+    yield insert("wp_users", [(1, "admin", "$P$Babc", "admin", "a@example.org", dated(3), 0, "Zo\u00eb \U0001f411"),
+                              (2, "old", "", "old", "", ZERO, 0, ""),
+                              (40, "Ed", "x", "ed", "e@example.org", dated(5), 1, "Ed")])
+    yield insert("wp_usermeta", [(n, (1, 2, 40)[n % 3], ("nickname", None, "wp_capabilities")[n % 3],
+                                  (SERIALIZED, None, "")[n % 3]) for n in range(1, 60)])
+    yield insert("wp_posts", [(n, (1, 40)[n % 2], dated(n), ZERO if n % 5 == 0 else dated(n), CONTENT if n % 2 else "",
+                               "Title %d" % n, "draft" if n % 5 == 0 else "publish", "caf\u00e9-%d" % n,
+                               ZERO if n % 6 == 0 else dated(n), n // 10, "https://example.org/?p=%d&a='b'" % n, -n % 7,
+                               "page" if n % 10 == 0 else "post", 0) for n in range(1, POSTS + 1)])
+    yield insert("wp_postmeta", [(n, n % POSTS + 1, None if n % 50 == 0 else "_edit_lock",
+                                  None if n % 9 == 0 else "1714980000:%d" % n) for n in range(1, 2001)])
+    yield insert("wp_comments", [(n, n % POSTS + 1, "\u0416\u0435\u043d\u044f \u2603", "::1", dated(n),
+                                  "Nice\n\U0001f44d", ("1", "0", "spam")[n % 3], 0) for n in range(1, 400)])
+    yield insert("wp_options", [(1, "siteurl", "https://example.org", "yes"), (2, "active_plugins", SERIALIZED, "yes"),
+                                (3, "Blog_Charset", "UTF-8", "no"), (4, "_object", PRIVATE, "no"),
+                                (900, "_transient_x", "x" * 70000, "no")])
+    yield insert("wp_terms", [(1, "Uncategorized", "uncategorized", 0), (2, "caf\u00e9", "cafe", 0),
+                              (3, "\u65e5\u672c", "%e6%97%a5", 0)])
+    yield insert("wp_term_taxonomy", [(1, 1, "category", "", 0, 5), (2, 2, "post_tag", "d", 0, 0),
+                                      (7, 3, "post_tag", "", 2, 1)])
     yield insert("wp_term_relationships", [(n, (1, 2, 7)[n % 3], n % 4) for n in range(1, 500)])
-    yield insert("wp_Shop_Orders", [(1, 1, "1234567890.12345678", 1, None, '{"a": [1, 1.5, "\u00e9"]}', bytes(range(32)), "2024-05-06 07:08:09.123456", "26:30:00", "paid", 4.5),
-                                    (2, None, "0.10000000", 0, 1, None, None, None, None, "new", None), (9, 40, "5", 0, 0, "[]", b"", "2024-10-27 01:30:00", "-01:00:00", "it's late", 0.1)])
+    yield insert("wp_Shop_Orders", [(1, 1, "1234567890.12345678", 1, None, '{"a": [1, 1.5, "\u00e9"]}',
+                                     bytes(range(32)), "2024-05-06 07:08:09.123456", "26:30:00", "paid", 4.5),
+                                    (2, None, "0.10000000", 0, 1, None, None, None, None, "new", None),
+                                    (9, 40, "5", 0, 0, "[]", b"", "2024-10-27 01:30:00", "-01:00:00", "it's late",
+                                     0.1)])
 
 
 class Job:
@@ -97,22 +115,37 @@ class Job:
     def look_at_values(self):
         self.ask("ALTER DATABASE %s SET timezone = 'UTC'" % self.database)
         self.assertEqual(self.ask("SELECT id, user_login, display_name, user_registered FROM wp_users ORDER BY id"),
-                         [["1", "admin", "Zo\u00eb \U0001f411", dated(3)], ["2", "old", "", "1970-01-01 00:00:00"], ["40", "Ed", "Ed", dated(5)]])
-        self.assertEqual(self.ask("SELECT count(*), count(meta_key), count(meta_value), count(*) FILTER (WHERE meta_value = ''), max(meta_value) FROM wp_usermeta"),
+                         [["1", "admin", "Zo\u00eb \U0001f411", dated(3)], ["2", "old", "", "1970-01-01 00:00:00"],
+                          ["40", "Ed", "Ed", dated(5)]])
+        self.assertEqual(self.ask("SELECT count(*), count(meta_key), count(meta_value), "
+                                  "count(*) FILTER (WHERE meta_value = ''), max(meta_value) FROM wp_usermeta"),
                          [["59", "39", "39", "20", SERIALIZED]])
-        self.assertEqual(self.ask("SELECT id, post_author, post_date, post_date_gmt, post_content, post_status, post_name, post_modified_gmt, post_parent, guid, menu_order FROM wp_posts ORDER BY id"),
-                         [[str(n), ("1", "40")[n % 2], dated(n), None if n % 5 == 0 else dated(n), CONTENT if n % 2 else "", "draft" if n % 5 == 0 else "publish", "caf\u00e9-%d" % n,
-                           "1970-01-01 00:00:00" if n % 6 == 0 else dated(n), str(n // 10), "https://example.org/?p=%d&a='b'" % n, str(-n % 7)] for n in range(1, POSTS + 1)])
-        self.assertEqual(self.ask("SELECT count(*), count(meta_key), count(meta_value) FROM wp_postmeta"), [["2000", "1960", "1778"]])
-        self.assertEqual(self.ask("SELECT comment_id, comment_post_id, comment_author, comment_author_ip, comment_content FROM wp_comments WHERE comment_id = 5"),
+        self.assertEqual(self.ask("SELECT id, post_author, post_date, post_date_gmt, post_content, post_status, "
+                                  "post_name, post_modified_gmt, post_parent, guid, "
+                                  "menu_order FROM wp_posts ORDER BY id"),
+                         [[str(n), ("1", "40")[n % 2], dated(n), None if n % 5 == 0 else dated(n),
+                           CONTENT if n % 2 else "", "draft" if n % 5 == 0 else "publish", "caf\u00e9-%d" % n,
+                           "1970-01-01 00:00:00" if n % 6 == 0 else dated(n), str(n // 10),
+                           "https://example.org/?p=%d&a='b'" % n, str(-n % 7)] for n in range(1, POSTS + 1)])
+        self.assertEqual(self.ask("SELECT count(*), count(meta_key), count(meta_value) FROM wp_postmeta"),
+                         [["2000", "1960", "1778"]])
+        self.assertEqual(self.ask("SELECT comment_id, comment_post_id, comment_author, comment_author_ip, "
+                                  "comment_content FROM wp_comments WHERE comment_id = 5"),
                          [["5", "6", "\u0416\u0435\u043d\u044f \u2603", "::1", "Nice\n\U0001f44d"]])
-        self.assertEqual(self.ask("SELECT option_name, length(option_value), option_value = '%s' FROM wp_options ORDER BY option_id" % SERIALIZED),
-                         [["siteurl", "19", "f"], ["active_plugins", str(len(SERIALIZED)), "t"], ["Blog_Charset", "5", "f"], ["_object", str(len(PRIVATE) - 2), "f"], ["_transient_x", "70000", "f"]])
-        self.assertEqual(self.ask("SELECT name, slug FROM wp_terms ORDER BY term_id"), [["Uncategorized", "uncategorized"], ["caf\u00e9", "cafe"], ["\u65e5\u672c", "%e6%97%a5"]])
-        self.assertEqual(self.ask("SELECT order_id, user_id, total, is_paid, needs_shipping, details, encode(token, 'hex'), created, time_open, state, rating FROM wp_shop_orders ORDER BY 1"),
-                         [["1", "1", "1234567890.12345678", "t", None, '{"a": [1, 1.5, "\u00e9"]}', bytes(range(32)).hex(), "2024-05-06 07:08:09.123456+00", "26:30:00", "paid", "4.5"],
+        self.assertEqual(self.ask("SELECT option_name, length(option_value), option_value = '%s' FROM wp_options ORDER "
+                                  "BY option_id" % SERIALIZED),
+                         [["siteurl", "19", "f"], ["active_plugins", str(len(SERIALIZED)), "t"],
+                          ["Blog_Charset", "5", "f"], ["_object", str(len(PRIVATE) - 2), "f"],
+                          ["_transient_x", "70000", "f"]])
+        self.assertEqual(self.ask("SELECT name, slug FROM wp_terms ORDER BY term_id"),
+                         [["Uncategorized", "uncategorized"], ["caf\u00e9", "cafe"], ["\u65e5\u672c", "%e6%97%a5"]])
+        self.assertEqual(self.ask("SELECT order_id, user_id, total, is_paid, needs_shipping, details, encode(token, "
+                                  "'hex'), created, time_open, state, rating FROM wp_shop_orders ORDER BY 1"),
+                         [["1", "1", "1234567890.12345678", "t", None, '{"a": [1, 1.5, "\u00e9"]}',
+                           bytes(range(32)).hex(), "2024-05-06 07:08:09.123456+00", "26:30:00", "paid", "4.5"],
                           ["2", None, "0.10000000", "f", "t", None, None, None, None, "new", None],
-                          ["9", "40", "5.00000000", "f", "f", "[]", "", "2024-10-27 01:30:00+00", "-01:00:00", "it's late", "0.1"]])
+                          ["9", "40", "5.00000000", "f", "f", "[]", "", "2024-10-27 01:30:00+00", "-01:00:00",
+                           "it's late", "0.1"]])
 
     def go_on(self):
         """A post with its tags, a comment, an order; then the pages that show them."""
@@ -120,17 +153,23 @@ class Job:
         self.next_key("wp_usermeta", "umeta_id", "user_id, meta_key, meta_value", "%d, 'nickname', 'n'" % user)
         post = self.next_key("wp_posts", "id", "post_author, post_content, post_title", "%d, '', 'New'" % user)
         self.next_key("wp_postmeta", "meta_id", "post_id, meta_key", "%d, 'k'" % post)
-        self.next_key("wp_comments", "comment_id", "comment_post_id, comment_author, comment_content", "%d, '', ''" % post)
+        self.next_key("wp_comments", "comment_id", "comment_post_id, comment_author, comment_content",
+                      "%d, '', ''" % post)
         self.next_key("wp_options", "option_id", "option_name, option_value", "'new', ''")
         term = self.next_key("wp_terms", "term_id", "name, slug", "'n', 'n'")
-        taxonomy = self.next_key("wp_term_taxonomy", "term_taxonomy_id", "term_id, taxonomy, description", "%d, 'post_tag', ''" % term)
+        taxonomy = self.next_key("wp_term_taxonomy", "term_taxonomy_id", "term_id, taxonomy, description",
+                                 "%d, 'post_tag', ''" % term)
         self.ask("INSERT INTO wp_term_relationships (object_id, term_taxonomy_id) VALUES (%d, %d)" % (post, taxonomy))
         self.next_key("wp_shop_orders", "order_id", "user_id, details", "%d, '{\"a\": 1}'" % user)
-        self.assertEqual(self.ask("SELECT p.id FROM wp_posts p JOIN wp_term_relationships r ON r.object_id = p.id JOIN wp_term_taxonomy t USING (term_taxonomy_id) "
-                                  "JOIN wp_terms w USING (term_id) WHERE w.slug = 'cafe' AND p.post_type = 'page' AND p.post_status = 'draft' ORDER BY p.id LIMIT 2"), [["10"], ["40"]])
-        self.assertEqual(self.ask("SELECT order_id FROM wp_shop_orders WHERE is_paid AND details -> 'a' ->> 2 = '\u00e9'"), [["1"]])
+        self.assertEqual(self.ask("SELECT p.id FROM wp_posts p JOIN wp_term_relationships r ON r.object_id = p.id JOIN "
+                                  "wp_term_taxonomy t USING (term_taxonomy_id) "
+                                  "JOIN wp_terms w USING (term_id) WHERE w.slug = 'cafe' AND p.post_type = 'page' AND "
+                                  "p.post_status = 'draft' ORDER BY p.id LIMIT 2"), [["10"], ["40"]])
+        self.assertEqual(self.ask("SELECT order_id FROM wp_shop_orders WHERE is_paid AND details -> 'a' ->> 2 = "
+                                  "'\u00e9'"), [["1"]])
         self.assertEqual(self.ask("SELECT count(*) FROM wp_posts WHERE post_date_gmt IS NULL"), [["261"]])
-        self.assertEqual(self.ask("SELECT display_name FROM wp_users u JOIN wp_usermeta m ON m.user_id = u.id WHERE meta_key = 'wp_capabilities' AND meta_value = '' LIMIT 1"), [["Ed"]])
+        self.assertEqual(self.ask("SELECT display_name FROM wp_users u JOIN wp_usermeta m ON m.user_id = u.id WHERE "
+                                  "meta_key = 'wp_capabilities' AND meta_value = '' LIMIT 1"), [["Ed"]])
 
 
 class Mariadb(Job, move.Move):

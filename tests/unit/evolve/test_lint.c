@@ -46,17 +46,23 @@ static void assert_findings(const struct lint_input *input, const char *wanted)
 static const struct lint_case cases[] = {
     {P, "ALTER TABLE t ADD COLUMN a timestamptz DEFAULT now()", ""},
     {P,
-     "ALTER TABLE t ADD a int8 DEFAULT -1, ADD b text DEFAULT 'x'::varchar COLLATE \"C\", ADD c text[] DEFAULT array['a', lower('B')]::text[]",
+     "ALTER TABLE t ADD a int8 DEFAULT -1, ADD b text DEFAULT 'x'::varchar COLLATE \"C\", ADD c "
+     "text[] DEFAULT array['a', lower('B')]::text[]",
      ""},
     {P,
-     "ALTER TABLE t ADD a float8 DEFAULT random(), ADD b uuid DEFAULT f(1), ADD c text DEFAULT (a || gen_random_uuid()::text)",
-     "adding-field-with-default 1:36, adding-field-with-default 1:65, adding-field-with-default 1:90"},
+     "ALTER TABLE t ADD a float8 DEFAULT random(), ADD b uuid DEFAULT f(1), ADD c text DEFAULT (a "
+     "|| gen_random_uuid()::text)",
+     "adding-field-with-default 1:36, adding-field-with-default 1:65, adding-field-with-default "
+     "1:90"},
     {P,
-     "ALTER TABLE t ADD a int8 GENERATED ALWAYS AS (b * 2) STORED, ADD i int8 GENERATED ALWAYS AS IDENTITY",
+     "ALTER TABLE t ADD a int8 GENERATED ALWAYS AS (b * 2) STORED, ADD i int8 GENERATED ALWAYS AS "
+     "IDENTITY",
      "adding-field-with-default 1:26, adding-field-with-default 1:73"},
     {P,
-     "ALTER TABLE t ADD a int8 NOT NULL, ADD b int8 NOT NULL DEFAULT 0, ADD c int8 REFERENCES u (id) UNIQUE",
-     "adding-required-field 1:15, adding-foreign-key-constraint 1:78, disallowed-unique-constraint 1:96"},
+     "ALTER TABLE t ADD a int8 NOT NULL, ADD b int8 NOT NULL DEFAULT 0, ADD c int8 REFERENCES u "
+     "(id) UNIQUE",
+     "adding-required-field 1:15, adding-foreign-key-constraint 1:78, disallowed-unique-constraint "
+     "1:96"},
     {P, "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES u (id)",
      "constraint-missing-not-valid 1:15, adding-foreign-key-constraint 1:19"},
     {P, "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES u (id) NOT VALID", ""},
@@ -64,8 +70,10 @@ static const struct lint_case cases[] = {
      "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID; ALTER TABLE t VALIDATE CONSTRAINT c",
      "constraint-missing-not-valid 1:71"},
     {P,
-     "ALTER TABLE t ADD CHECK (a > 0), ADD UNIQUE (a), ADD PRIMARY KEY (a), ADD EXCLUDE USING gist (a WITH =)",
-     "constraint-missing-not-valid 1:15, disallowed-unique-constraint 1:38, adding-serial-primary-key-field 1:54, adding-exclusion-constraint 1:75"},
+     "ALTER TABLE t ADD CHECK (a > 0), ADD UNIQUE (a), ADD PRIMARY KEY (a), ADD EXCLUDE USING gist "
+     "(a WITH =)",
+     "constraint-missing-not-valid 1:15, disallowed-unique-constraint 1:38, "
+     "adding-serial-primary-key-field 1:54, adding-exclusion-constraint 1:75"},
     {P, "LOCK TABLE t", "ban-lock-table 1:1"},
     {P, "ALTER TABLE t SET SCHEMA s; ALTER FUNCTION f() SET SCHEMA s",
      "changing-schema 1:15, changing-schema 1:48"},
@@ -85,22 +93,30 @@ static const struct lint_case cases[] = {
      "dropping-constraint 1:15, rewriting-table 1:15"},
     {M, "ALTER TABLE t ALTER a SET DEFAULT 5; ALTER TABLE t ALTER a SET DEFAULT 6", ""},
     {P,
-     "ALTER TABLE t ADD CONSTRAINT u UNIQUE USING INDEX i, ADD CONSTRAINT p PRIMARY KEY USING INDEX k",
+     "ALTER TABLE t ADD CONSTRAINT u UNIQUE USING INDEX i, ADD CONSTRAINT p PRIMARY KEY USING "
+     "INDEX k",
      ""},
     {P, "ALTER TABLE t ALTER a SET NOT NULL", "adding-not-nullable-field 1:23"},
     {P, "ALTER TABLE t VALIDATE CONSTRAINT c; ALTER TABLE t ALTER a SET NOT NULL", ""},
     {P,
-     "ALTER TABLE t ALTER a TYPE bigint, ALTER b SET DATA TYPE text USING b::text, ALTER c DROP NOT NULL",
+     "ALTER TABLE t ALTER a TYPE bigint, ALTER b SET DATA TYPE text USING b::text, ALTER c DROP "
+     "NOT NULL",
      "changing-column-type 1:23, changing-column-type 1:44, ban-drop-not-null 1:86"},
     {P,
-     "CREATE TABLE t (a serial, b char(3), c varchar(10), d timestamp, e smallint, f json, g timestamptz, h text, i character varying(5)[])",
-     "prefer-bigint-over-int 1:19, prefer-identity 1:19, ban-char-field 1:29, prefer-text-field 1:40, prefer-timestamp-tz 1:55, prefer-bigint-over-smallint 1:68, prefer-jsonb 1:80, prefer-text-field 1:111"},
+     "CREATE TABLE t (a serial, b char(3), c varchar(10), d timestamp, e smallint, f json, g "
+     "timestamptz, h text, i character varying(5)[])",
+     "prefer-bigint-over-int 1:19, prefer-identity 1:19, ban-char-field 1:29, prefer-text-field "
+     "1:40, prefer-timestamp-tz 1:55, prefer-bigint-over-smallint 1:68, prefer-jsonb 1:80, "
+     "prefer-text-field 1:111"},
     {P,
-     "CREATE TABLE t (id int8); CREATE INDEX ON t (id); ALTER TABLE t ADD UNIQUE (id); ALTER TABLE t ADD FOREIGN KEY (id) REFERENCES u (id)",
+     "CREATE TABLE t (id int8); CREATE INDEX ON t (id); ALTER TABLE t ADD UNIQUE (id); ALTER TABLE "
+     "t ADD FOREIGN KEY (id) REFERENCES u (id)",
      ""},
     {P,
-     "CREATE INDEX i ON t (a, b, c, d); CREATE UNIQUE INDEX k ON t (a); CREATE INDEX CONCURRENTLY ON t (a)",
-     "require-concurrent-index-creation 1:1, wide-index 1:1, require-concurrent-index-creation 1:35, unique-may-fail 1:35, concurrent-index-needs-name 1:67"},
+     "CREATE INDEX i ON t (a, b, c, d); CREATE UNIQUE INDEX k ON t (a); CREATE INDEX CONCURRENTLY "
+     "ON t (a)",
+     "require-concurrent-index-creation 1:1, wide-index 1:1, require-concurrent-index-creation "
+     "1:35, unique-may-fail 1:35, concurrent-index-needs-name 1:67"},
     {P, "CREATE INDEX CONCURRENTLY i ON t (a); ALTER TABLE t ADD x int8", ""},
     {P, "BEGIN; CREATE INDEX CONCURRENTLY i ON t (a); COMMIT",
      "ban-concurrent-index-creation-in-transaction 1:21"},
@@ -108,29 +124,39 @@ static const struct lint_case cases[] = {
     {P, "BEGIN; BEGIN; ROLLBACK; COMMIT",
      "transaction-nesting 1:8, transaction-nesting 1:15, transaction-nesting 1:25"},
     {P,
-     "DROP INDEX i; REINDEX TABLE t; REINDEX (CONCURRENTLY) TABLE t; REFRESH MATERIALIZED VIEW v; VACUUM (FULL, ANALYZE) t; CLUSTER t USING i",
-     "require-concurrent-index-deletion 1:1, require-concurrent-reindex 1:15, require-concurrent-refresh 1:64, ban-vacuum-full 1:93, ban-vacuum-full 1:119"},
+     "DROP INDEX i; REINDEX TABLE t; REINDEX (CONCURRENTLY) TABLE t; REFRESH MATERIALIZED VIEW v; "
+     "VACUUM (FULL, ANALYZE) t; CLUSTER t USING i",
+     "require-concurrent-index-deletion 1:1, require-concurrent-reindex 1:15, "
+     "require-concurrent-refresh 1:64, ban-vacuum-full 1:93, ban-vacuum-full 1:119"},
     {P, "DROP TABLE t; DROP SCHEMA s CASCADE; DROP DATABASE d; TRUNCATE t CASCADE",
-     "ban-drop-table 1:1, ban-drop-schema 1:15, ban-drop-database 1:38, ban-truncate 1:55, ban-truncate-cascade 1:66"},
+     "ban-drop-table 1:1, ban-drop-schema 1:15, ban-drop-database 1:38, ban-truncate 1:55, "
+     "ban-truncate-cascade 1:66"},
     {P,
-     "ALTER TABLE t RENAME a TO b; ALTER TABLE t RENAME TO u; ALTER SCHEMA s RENAME TO r; ALTER TYPE e RENAME VALUE 'a' TO 'b'",
+     "ALTER TABLE t RENAME a TO b; ALTER TABLE t RENAME TO u; ALTER SCHEMA s RENAME TO r; ALTER "
+     "TYPE e RENAME VALUE 'a' TO 'b'",
      "renaming-column 1:15, renaming-table 1:44, renaming-schema 1:72, renaming-enum-value 1:98"},
     {P, "ALTER TYPE e ADD VALUE 'a'; ALTER TYPE e ADD VALUE 'b' AFTER 'a'",
      "require-enum-value-ordering 1:14"},
     {P,
-     "CREATE DOMAIN d AS int8 CHECK (VALUE > 0); CREATE DOMAIN f int8; ALTER DOMAIN d ADD CHECK (VALUE > 1)",
+     "CREATE DOMAIN d AS int8 CHECK (VALUE > 0); CREATE DOMAIN f int8; ALTER DOMAIN d ADD CHECK "
+     "(VALUE > 1)",
      "ban-create-domain-with-constraint 1:25, ban-alter-domain-with-add-constraint 1:81"},
     {P,
-     "ALTER TABLE t DETACH PARTITION p; ALTER TABLE t DETACH PARTITION p CONCURRENTLY; ALTER TABLE t SET LOGGED",
+     "ALTER TABLE t DETACH PARTITION p; ALTER TABLE t DETACH PARTITION p CONCURRENTLY; ALTER TABLE "
+     "t SET LOGGED",
      "require-concurrent-partition-detach 1:15, rewriting-table 1:96"},
     {P, "ALTER TABLE t ADD a int8; UPDATE t SET a = 1; DELETE FROM u WHERE a = 1",
      "backfill-in-transaction 1:27, unbatched-change 1:27"},
     {P,
-     "UPDATE t SET a = 1, (b, a) = (1, 2) WHERE c = 1; UPDATE t SET a[1] = 1, a[2] = 2 WHERE c = 1; INSERT INTO t (a, b, a) VALUES (1, 2, 3)",
-     "ban-duplicate-column-assignments 1:14, ban-duplicate-column-assignments 1:25, ban-duplicate-column-assignments 1:110, ban-duplicate-column-assignments 1:116"},
+     "UPDATE t SET a = 1, (b, a) = (1, 2) WHERE c = 1; UPDATE t SET a[1] = 1, a[2] = 2 WHERE c = "
+     "1; INSERT INTO t (a, b, a) VALUES (1, 2, 3)",
+     "ban-duplicate-column-assignments 1:14, ban-duplicate-column-assignments 1:25, "
+     "ban-duplicate-column-assignments 1:110, ban-duplicate-column-assignments 1:116"},
     {P,
-     "CREATE VIEW v AS SELECT a, b AS a, lower(c), 1 x FROM t; CREATE TABLE t (a int8, A int8, \"A\" int8)",
-     "ban-duplicate-column-assignments 1:25, ban-duplicate-column-assignments 1:33, ban-duplicate-column-assignments 1:74, ban-duplicate-column-assignments 1:82"},
+     "CREATE VIEW v AS SELECT a, b AS a, lower(c), 1 x FROM t; CREATE TABLE t (a int8, A int8, "
+     "\"A\" int8)",
+     "ban-duplicate-column-assignments 1:25, ban-duplicate-column-assignments 1:33, "
+     "ban-duplicate-column-assignments 1:74, ban-duplicate-column-assignments 1:82"},
     {P, "DO $$ BEGIN PERFORM 1; END $$; SELECT f(); CALL p()",
      "unknown-effect 1:1, unknown-effect 1:32, unknown-effect 1:44"},
     {P, "SELECT 1 FROM t1234567890123456789012345678901234567890123456789012345678901234567890",
@@ -138,54 +164,76 @@ static const struct lint_case cases[] = {
     {P, "SELECT 'a; DROP TABLE t", "syntax 1:8"},
     {P, "\\connect x\nSELECT 1;\n\\echo done\n", "syntax 1:1"},
     {P,
-     "-- transhume:ignore ban-drop-table\nDROP TABLE t;\nDROP TABLE u; -- squawk-ignore ban-drop-table\n\nDROP TABLE v; -- atlas:nolint\n\n/* transhume:ignore-next */\n-- since it is empty\nDROP TABLE w;\n\nDROP TABLE x",
+     "-- transhume:ignore ban-drop-table\nDROP TABLE t;\nDROP TABLE u; -- squawk-ignore "
+     "ban-drop-table\n\nDROP TABLE v; -- atlas:nolint\n\n/* transhume:ignore-next */\n-- since it "
+     "is empty\nDROP TABLE w;\n\nDROP TABLE x",
      "ban-drop-table 11:1"},
     {P,
-     "-- transhume:ignore-file ban-drop-table -- all of them\nDROP TABLE t;\n-- transhume:ignore no-such-rule, ban-drop-database\nDROP DATABASE d;",
+     "-- transhume:ignore-file ban-drop-table -- all of them\nDROP TABLE t;\n-- transhume:ignore "
+     "no-such-rule, ban-drop-database\nDROP DATABASE d;",
      "unused-ignore 3:21"},
     {P, "-- transhume:ignore-file\nDROP TABLE t;", ""},
     {M,
-     "ALTER TABLE t ADD a int NOT NULL, ADD b int DEFAULT (rand()), ADD c int AS (a + 1) STORED, ADD d int AS (a + 1)",
-     "require-algorithm 1:1, adding-required-field 1:15, adding-field-with-default 1:53, adding-field-with-default 1:73"},
+     "ALTER TABLE t ADD a int NOT NULL, ADD b int DEFAULT (rand()), ADD c int AS (a + 1) STORED, "
+     "ADD d int AS (a + 1)",
+     "require-algorithm 1:1, adding-required-field 1:15, adding-field-with-default 1:53, "
+     "adding-field-with-default 1:73"},
     {M, "ALTER TABLE t ADD (a int, b int NOT NULL), ALGORITHM=INSTANT",
      "adding-required-field 1:15"},
     {M, "ALTER TABLE t MODIFY a varchar(80) NOT NULL, ALGORITHM = COPY, LOCK=SHARED",
      "changing-column-type 1:15, ban-locking-alter 1:46, ban-locking-alter 1:64"},
     {M,
-     "ALTER TABLE t CHANGE a b bigint, CHANGE c c enum('x'), DROP KEY k, DROP FOREIGN KEY f, ADD UNIQUE KEY u (a), LOCK=NONE",
-     "changing-column-type 1:15, renaming-column 1:15, changing-enum 1:45, drop-index-invisible-first 1:56, dropping-constraint 1:68, unique-may-fail 1:88"},
+     "ALTER TABLE t CHANGE a b bigint, CHANGE c c enum('x'), DROP KEY k, DROP FOREIGN KEY f, ADD "
+     "UNIQUE KEY u (a), LOCK=NONE",
+     "changing-column-type 1:15, renaming-column 1:15, changing-enum 1:45, "
+     "drop-index-invisible-first 1:56, dropping-constraint 1:68, unique-may-fail 1:88"},
     {M,
-     "ALTER TABLE t RENAME TO u; ALTER TABLE t ENGINE=InnoDB, CONVERT TO CHARACTER SET utf8mb4; RENAME TABLE a TO b",
-     "renaming-table 1:15, require-algorithm 1:28, rewriting-table 1:42, rewriting-table 1:57, renaming-table 1:91"},
+     "ALTER TABLE t RENAME TO u; ALTER TABLE t ENGINE=InnoDB, CONVERT TO CHARACTER SET utf8mb4; "
+     "RENAME TABLE a TO b",
+     "renaming-table 1:15, require-algorithm 1:28, rewriting-table 1:42, rewriting-table 1:57, "
+     "renaming-table 1:91"},
     {M,
-     "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, a int REFERENCES u (id), KEY k (a), KEY l (a, id), UNIQUE KEY m (id)) ENGINE=MyISAM",
-     "auto-increment-capacity 1:20, inline-references 1:58, duplicate-index 1:77, engine-not-transactional 1:122"},
+     "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, a int REFERENCES u (id), KEY k (a), KEY l "
+     "(a, id), UNIQUE KEY m (id)) ENGINE=MyISAM",
+     "auto-increment-capacity 1:20, inline-references 1:58, duplicate-index 1:77, "
+     "engine-not-transactional 1:122"},
     {M,
-     "CREATE TABLE t (d datetime DEFAULT '0000-00-00 00:00:00'); CREATE TEMPORARY TABLE n (a int); CREATE TABLE l LIKE t; CREATE TABLE s AS SELECT 1",
+     "CREATE TABLE t (d datetime DEFAULT '0000-00-00 00:00:00'); CREATE TEMPORARY TABLE n (a int); "
+     "CREATE TABLE l LIKE t; CREATE TABLE s AS SELECT 1",
      "require-primary-key 1:14, zero-date 1:36"},
     {M,
-     "DROP INDEX i ON t; TRUNCATE t; DROP TABLE t; DROP TEMPORARY TABLE x; DROP SCHEMA d; UPDATE t SET a = 1; DELETE FROM t LIMIT 5",
-     "drop-index-invisible-first 1:1, ban-truncate 1:20, ban-drop-table 1:32, ban-drop-database 1:70, unbatched-change 1:85"},
+     "DROP INDEX i ON t; TRUNCATE t; DROP TABLE t; DROP TEMPORARY TABLE x; DROP SCHEMA d; UPDATE t "
+     "SET a = 1; DELETE FROM t LIMIT 5",
+     "drop-index-invisible-first 1:1, ban-truncate 1:20, ban-drop-table 1:32, ban-drop-database "
+     "1:70, unbatched-change 1:85"},
     {M,
-     "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES u (id), ALGORITHM=INPLACE; CALL p()",
+     "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES u (id), ALGORITHM=INPLACE; CALL "
+     "p()",
      "adding-foreign-key-constraint 1:19, unknown-effect 1:86"},
     {M, "INSERT INTO t (a, A) VALUES (1, 2) ON DUPLICATE KEY UPDATE b = 1, t.b = 2",
      "ban-duplicate-column-assignments 1:16, ban-duplicate-column-assignments 1:19"},
     {S,
-     "ALTER TABLE t ADD a int NOT NULL; ALTER TABLE t ADD b int DEFAULT CURRENT_TIMESTAMP; ALTER TABLE t ADD c int UNIQUE; ALTER TABLE t ADD d int DEFAULT 1; ALTER TABLE t ADD e AS (a) STORED; ALTER TABLE t ADD f int DEFAULT 1 REFERENCES u",
-     "adding-required-field 1:15, sqlite-add-column 1:49, sqlite-add-column 1:100, sqlite-add-column 1:167, sqlite-add-column 1:202"},
+     "ALTER TABLE t ADD a int NOT NULL; ALTER TABLE t ADD b int DEFAULT CURRENT_TIMESTAMP; ALTER "
+     "TABLE t ADD c int UNIQUE; ALTER TABLE t ADD d int DEFAULT 1; ALTER TABLE t ADD e AS (a) "
+     "STORED; ALTER TABLE t ADD f int DEFAULT 1 REFERENCES u",
+     "adding-required-field 1:15, sqlite-add-column 1:49, sqlite-add-column 1:100, "
+     "sqlite-add-column 1:167, sqlite-add-column 1:202"},
     {S,
-     "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0); ALTER TABLE t ALTER COLUMN a TYPE int; ALTER TABLE t ADD a int, ADD b int",
+     "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0); ALTER TABLE t ALTER COLUMN a TYPE int; ALTER "
+     "TABLE t ADD a int, ADD b int",
      "sqlite-no-such-alter 1:15, sqlite-no-such-alter 1:61, sqlite-no-such-alter 1:86"},
     {S,
      "CREATE TABLE n (a); INSERT INTO n SELECT a FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t",
      "sqlite-rebuild-deletes 1:52"},
     {S,
-     "PRAGMA foreign_keys = OFF; CREATE TABLE n (a); INSERT INTO n SELECT a FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t",
+     "PRAGMA foreign_keys = OFF; CREATE TABLE n (a); INSERT INTO n SELECT a FROM t; DROP TABLE t; "
+     "ALTER TABLE n RENAME TO t",
      ""},
     {S,
-     "ALTER TABLE t RENAME TO t_old; CREATE TABLE t (a); BEGIN; PRAGMA foreign_keys = 1; COMMIT; ATTACH 'x' AS y; PRAGMA writable_schema = 1",
-     "sqlite-rebuild-renames-old 1:1, sqlite-foreign-keys-pragma 1:59, sqlite-attach 1:92, sqlite-writable-schema 1:109"},
+     "ALTER TABLE t RENAME TO t_old; CREATE TABLE t (a); BEGIN; PRAGMA foreign_keys = 1; COMMIT; "
+     "ATTACH 'x' AS y; PRAGMA writable_schema = 1",
+     "sqlite-rebuild-renames-old 1:1, sqlite-foreign-keys-pragma 1:59, sqlite-attach 1:92, "
+     "sqlite-writable-schema 1:109"},
 };
 
 static void test_sql(void **state)
@@ -208,15 +256,20 @@ static void test_transactions(void **state)
     } given[] = {
         {LINT_ALONE,
          "ALTER TABLE t ADD a int8; CREATE INDEX CONCURRENTLY i ON t (a); CREATE TABLE x (a int8)",
-         "require-lock-timeout 1:1, require-statement-timeout 1:1, prefer-robust-stmts 1:15, prefer-robust-stmts 1:27, prefer-robust-stmts 1:65"},
+         "require-lock-timeout 1:1, require-statement-timeout 1:1, prefer-robust-stmts 1:15, "
+         "prefer-robust-stmts 1:27, prefer-robust-stmts 1:65"},
         {LINT_ALONE,
-         "SET lock_timeout = 1; SET LOCAL statement_timeout = 1; BEGIN; ALTER TABLE t DROP a; COMMIT; COMMIT",
+         "SET lock_timeout = 1; SET LOCAL statement_timeout = 1; BEGIN; ALTER TABLE t DROP a; "
+         "COMMIT; COMMIT",
          "ban-drop-column 1:77, transaction-nesting 1:93"},
         {LINT_WHOLE,
-         "SET lock_timeout = 1; SET statement_timeout = 1; BEGIN; CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a); COMMIT",
-         "transaction-nesting 1:50, ban-concurrent-index-creation-in-transaction 1:70, transaction-nesting 1:109"},
+         "SET lock_timeout = 1; SET statement_timeout = 1; BEGIN; CREATE INDEX CONCURRENTLY IF NOT "
+         "EXISTS i ON t (a); COMMIT",
+         "transaction-nesting 1:50, ban-concurrent-index-creation-in-transaction 1:70, "
+         "transaction-nesting 1:109"},
         {LINT_WHOLE,
-         "-- squawk-disable-assume-in-transaction\nSET lock_timeout = 1; SET statement_timeout = 1; DROP TYPE x",
+         "-- squawk-disable-assume-in-transaction\nSET lock_timeout = 1; SET statement_timeout = "
+         "1; DROP TYPE x",
          "ban-drop-object 2:50, prefer-robust-stmts 2:50"},
         {LINT_AS_RUN,
          "-- transhume:transaction none\nALTER TABLE t ADD a int8; UPDATE t SET a = 1 WHERE b = 2",
@@ -261,10 +314,12 @@ static void test_versions(void **state)
         {P, 100005, "ALTER TABLE t ADD a int8 DEFAULT 1", "adding-field-with-default 1:34"},
         {P, 110000, "ALTER TABLE t ADD a int8 DEFAULT 1", ""},
         {P, 110000,
-         "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID; ALTER TABLE t VALIDATE CONSTRAINT c; ALTER TABLE t ALTER a SET NOT NULL",
+         "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID; ALTER TABLE t VALIDATE "
+         "CONSTRAINT c; ALTER TABLE t ALTER a SET NOT NULL",
          "constraint-missing-not-valid 1:79, adding-not-nullable-field 1:124"},
         {P, 120000,
-         "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID; ALTER TABLE t VALIDATE CONSTRAINT c; ALTER TABLE t ALTER a SET NOT NULL",
+         "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID; ALTER TABLE t VALIDATE "
+         "CONSTRAINT c; ALTER TABLE t ALTER a SET NOT NULL",
          "constraint-missing-not-valid 1:79"},
         {P, 190000, "VACUUM FULL t; CLUSTER t", "prefer-repack 1:1, prefer-repack 1:16"},
         {M, 80035, "CREATE TABLE t (a bigint PRIMARY KEY REFERENCES u (a))",
@@ -294,39 +349,56 @@ static void test_other_files(void **state)
          "CREATE TABLE k.t (a int PRIMARY KEY); CREATE TABLE IF NOT EXISTS t (a int PRIMARY KEY)",
          "cql-not-idempotent 1:1"},
         {"1.cql",
-         "CREATE KEYSPACE IF NOT EXISTS k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+         "CREATE KEYSPACE IF NOT EXISTS k WITH replication = {'class': 'SimpleStrategy', "
+         "'replication_factor': 1}",
          "cql-simple-strategy 1:62"},
         {"1.cql",
-         "ALTER TABLE t ADD c int; ALTER TABLE t DROP c; ALTER TABLE t ALTER c TYPE text; ALTER TABLE t RENAME a TO b",
+         "ALTER TABLE t ADD c int; ALTER TABLE t DROP c; ALTER TABLE t ALTER c TYPE text; ALTER "
+         "TABLE t RENAME a TO b",
          "ban-drop-column 1:40, cql-changing-type 1:62, renaming-column 1:95"},
         {"1.cql",
-         "CREATE INDEX IF NOT EXISTS ON t (a); CREATE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT a FROM t WHERE a IS NOT NULL PRIMARY KEY (a)",
+         "CREATE INDEX IF NOT EXISTS ON t (a); CREATE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT "
+         "a FROM t WHERE a IS NOT NULL PRIMARY KEY (a)",
          "cql-secondary-index 1:1, cql-materialized-view 1:38"},
         {"1.cql",
-         "-- transhume:ignore ban-drop-table\nDROP TABLE t;\nDROP TABLE IF EXISTS t; DROP KEYSPACE k; TRUNCATE t; // it's gone\nMAKE x",
-         "cql-not-idempotent 2:1, ban-drop-table 3:1, ban-drop-database 3:25, cql-not-idempotent 3:25, ban-truncate 3:42, syntax 4:1"},
+         "-- transhume:ignore ban-drop-table\nDROP TABLE t;\nDROP TABLE IF EXISTS t; DROP KEYSPACE "
+         "k; TRUNCATE t; // it's gone\nMAKE x",
+         "cql-not-idempotent 2:1, ban-drop-table 3:1, ban-drop-database 3:25, cql-not-idempotent "
+         "3:25, ban-truncate 3:42, syntax 4:1"},
         {"1.dynamodb.json", "{\"CreateTable\": {\"TableName\": \"t\"}}",
          "dynamodb-no-protection 1:2"},
         {"1.dynamodb.json",
-         "[{\"CreateTable\": {\"DeletionProtectionEnabled\": true}},\n {\"DeleteTable\": {\"TableName\": \"t\"}},\n {\"UpdateTimeToLive\": {\"TimeToLiveSpecification\": {\"Enabled\": true}}}]",
+         "[{\"CreateTable\": {\"DeletionProtectionEnabled\": true}},\n {\"DeleteTable\": "
+         "{\"TableName\": \"t\"}},\n {\"UpdateTimeToLive\": {\"TimeToLiveSpecification\": "
+         "{\"Enabled\": true}}}]",
          "ban-drop-table 2:3, dynamodb-time-to-live 3:3"},
         {"1.dynamodb.json",
-         "{\"operation\": \"UpdateTable\", \"parameters\": {\"GlobalSecondaryIndexUpdates\": [{\"Create\": {}},\n{\"Delete\": {}}]}}",
+         "{\"operation\": \"UpdateTable\", \"parameters\": {\"GlobalSecondaryIndexUpdates\": "
+         "[{\"Create\": {}},\n{\"Delete\": {}}]}}",
          "dynamodb-indexes-at-once 2:1, dynamodb-index-deleted 2:2"},
         {"1.dynamodb.json", "{\"CreateTable\": ", "syntax 1:1"},
         {"1.http",
-         "PUT /books\nContent-Type: application/json\n\n{\"DELETE /x\": 1}\n\nDELETE /old\n\nDELETE /logs-*\n\nPOST /b/_close",
+         "PUT /books\nContent-Type: application/json\n\n{\"DELETE /x\": 1}\n\nDELETE "
+         "/old\n\nDELETE /logs-*\n\nPOST /b/_close",
          "ban-drop-index 6:1, http-wildcard-delete 8:1, http-closes-index 10:1"},
         {"1.http",
-         "PUT /b/_mapping\n\n{}\n\nPOST /_reindex\n\n{}\n\nPOST /_reindex?wait_for_completion=false\n\nDELETE /b/_doc/1\r\n\nDELETE /_all",
+         "PUT /b/_mapping\n\n{}\n\nPOST /_reindex\n\n{}\n\nPOST "
+         "/_reindex?wait_for_completion=false\n\nDELETE /b/_doc/1\r\n\nDELETE /_all",
          "http-mapping-in-place 1:1, http-waits-for-completion 5:1, http-wildcard-delete 13:1"},
         {"1.http", "{}", "syntax 1:1"},
         {"1.mongo.json",
-         "[{\"drop\": \"a\"}, {\"dropDatabase\": 1}, {\"renameCollection\": \"a.b\", \"to\": \"a.c\"},\n {\"createIndexes\": \"a\", \"indexes\": [{\"key\": {\"x\": 1}, \"unique\": true}, {\"key\": {\"y\": 1}}]}]",
-         "ban-drop-table 1:3, ban-drop-database 1:18, mongo-renames-collection 1:39, mongo-unique-index 2:37"},
+         "[{\"drop\": \"a\"}, {\"dropDatabase\": 1}, {\"renameCollection\": \"a.b\", \"to\": "
+         "\"a.c\"},\n {\"createIndexes\": \"a\", \"indexes\": [{\"key\": {\"x\": 1}, \"unique\": "
+         "true}, {\"key\": {\"y\": 1}}]}]",
+         "ban-drop-table 1:3, ban-drop-database 1:18, mongo-renames-collection 1:39, "
+         "mongo-unique-index 2:37"},
         {"1.mongo.json",
-         "[{\"collMod\": \"a\", \"validator\": {}}, {\"collMod\": \"a\", \"validator\": {}, \"validationLevel\": \"moderate\"},\n {\"update\": \"a\", \"updates\": [{\"q\": {}, \"u\": {}, \"multi\": true}, {\"q\": {\"x\": 1}, \"u\": {}, \"multi\": true}]}, {\"delete\": \"a\", \"deletes\": [{\"q\": {}, \"limit\": 0}]}]",
-         "mongo-strict-validator 1:3, mongo-update-without-filter 2:30, mongo-update-without-filter 2:136"},
+         "[{\"collMod\": \"a\", \"validator\": {}}, {\"collMod\": \"a\", \"validator\": {}, "
+         "\"validationLevel\": \"moderate\"},\n {\"update\": \"a\", \"updates\": [{\"q\": {}, "
+         "\"u\": {}, \"multi\": true}, {\"q\": {\"x\": 1}, \"u\": {}, \"multi\": true}]}, "
+         "{\"delete\": \"a\", \"deletes\": [{\"q\": {}, \"limit\": 0}]}]",
+         "mongo-strict-validator 1:3, mongo-update-without-filter 2:30, "
+         "mongo-update-without-filter 2:136"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
@@ -425,32 +497,61 @@ static void test_rules(void **state)
 static void test_forms(void **state)
 {
     static const char *const wanted[] = {
-        "a b/1.sql:1:1: warning: The table's rows are gone, and an application that still uses it breaks. [ban-drop-table]\n"
+        "a b/1.sql:1:1: warning: The table's rows are gone, and an application that still uses it "
+        "breaks. [ban-drop-table]\n"
         "    blocks reads and writes\n"
         "    instead: Stop its use first; rename it for a while; drop it in a later step.\n"
-        "a b/1.sql:2:17: warning: The column's values are gone, and an application that still asks for it breaks. [ban-drop-column]\n"
+        "a b/1.sql:2:17: warning: The column's values are gone, and an application that still asks "
+        "for it breaks. [ban-drop-column]\n"
         "    blocks reads and writes\n"
         "    instead: Stop its use first, deploy that, then drop it.\n"
         "1 file, 0 errors, 2 warnings, 0 notes\n",
         "[\n"
-        "  {\"file\": \"a b/1.sql\", \"line\": 1, \"column\": 1, \"line_end\": 1, \"column_end\": 13, \"level\": \"warning\", \"rule\": \"ban-drop-table\", \"message\": \"The table's rows are gone, and an application that still uses it breaks.\", \"help\": \"Stop its use first; rename it for a while; drop it in a later step.\", \"lock\": \"reads and writes\", \"rewrites\": false},\n"
-        "  {\"file\": \"a b/1.sql\", \"line\": 2, \"column\": 17, \"line_end\": 2, \"column_end\": 23, \"level\": \"warning\", \"rule\": \"ban-drop-column\", \"message\": \"The column's values are gone, and an application that still asks for it breaks.\", \"help\": \"Stop its use first, deploy that, then drop it.\", \"lock\": \"reads and writes\", \"rewrites\": false}\n"
+        "  {\"file\": \"a b/1.sql\", \"line\": 1, \"column\": 1, \"line_end\": 1, \"column_end\": "
+        "13, \"level\": \"warning\", \"rule\": \"ban-drop-table\", \"message\": \"The table's rows "
+        "are gone, and an application that still uses it breaks.\", \"help\": \"Stop its use "
+        "first; rename it for a while; drop it in a later step.\", \"lock\": \"reads and writes\", "
+        "\"rewrites\": false},\n"
+        "  {\"file\": \"a b/1.sql\", \"line\": 2, \"column\": 17, \"line_end\": 2, \"column_end\": "
+        "23, \"level\": \"warning\", \"rule\": \"ban-drop-column\", \"message\": \"The column's "
+        "values are gone, and an application that still asks for it breaks.\", \"help\": \"Stop "
+        "its use first, deploy that, then drop it.\", \"lock\": \"reads and writes\", "
+        "\"rewrites\": false}\n"
         "]\n",
         "{\n"
         "  \"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\",\n"
         "  \"version\": \"2.1.0\",\n"
         "  \"runs\": [{\n"
-        "    \"tool\": {\"driver\": {\"name\": \"transhume\", \"version\": \"0.1.0\", \"rules\": [\n"
-        "        {\"id\": \"ban-drop-column\", \"shortDescription\": {\"text\": \"The column's values are gone, and an application that still asks for it breaks.\"}, \"help\": {\"text\": \"Stop its use first, deploy that, then drop it.\"}, \"defaultConfiguration\": {\"level\": \"warning\"}},\n"
-        "        {\"id\": \"ban-drop-table\", \"shortDescription\": {\"text\": \"The table's rows are gone, and an application that still uses it breaks.\"}, \"help\": {\"text\": \"Stop its use first; rename it for a while; drop it in a later step.\"}, \"defaultConfiguration\": {\"level\": \"warning\"}}]}},\n"
+        "    \"tool\": {\"driver\": {\"name\": \"transhume\", \"version\": \"0.1.0\", \"rules\": "
+        "[\n"
+        "        {\"id\": \"ban-drop-column\", \"shortDescription\": {\"text\": \"The column's "
+        "values are gone, and an application that still asks for it breaks.\"}, \"help\": "
+        "{\"text\": \"Stop its use first, deploy that, then drop it.\"}, \"defaultConfiguration\": "
+        "{\"level\": \"warning\"}},\n"
+        "        {\"id\": \"ban-drop-table\", \"shortDescription\": {\"text\": \"The table's rows "
+        "are gone, and an application that still uses it breaks.\"}, \"help\": {\"text\": \"Stop "
+        "its use first; rename it for a while; drop it in a later step.\"}, "
+        "\"defaultConfiguration\": {\"level\": \"warning\"}}]}},\n"
         "    \"columnKind\": \"unicodeCodePoints\",\n"
         "    \"results\": [\n"
-        "      {\"ruleId\": \"ban-drop-table\", \"level\": \"warning\", \"message\": {\"text\": \"The table's rows are gone, and an application that still uses it breaks.\"}, \"locations\": [{\"physicalLocation\": {\"artifactLocation\": {\"uri\": \"a%20b/1.sql\"}, \"region\": {\"startLine\": 1, \"startColumn\": 1, \"endLine\": 1, \"endColumn\": 13}}}]},\n"
-        "      {\"ruleId\": \"ban-drop-column\", \"level\": \"warning\", \"message\": {\"text\": \"The column's values are gone, and an application that still asks for it breaks.\"}, \"locations\": [{\"physicalLocation\": {\"artifactLocation\": {\"uri\": \"a%20b/1.sql\"}, \"region\": {\"startLine\": 2, \"startColumn\": 17, \"endLine\": 2, \"endColumn\": 23}}}]}]\n"
+        "      {\"ruleId\": \"ban-drop-table\", \"level\": \"warning\", \"message\": {\"text\": "
+        "\"The table's rows are gone, and an application that still uses it breaks.\"}, "
+        "\"locations\": [{\"physicalLocation\": {\"artifactLocation\": {\"uri\": \"a%20b/1.sql\"}, "
+        "\"region\": {\"startLine\": 1, \"startColumn\": 1, \"endLine\": 1, \"endColumn\": "
+        "13}}}]},\n"
+        "      {\"ruleId\": \"ban-drop-column\", \"level\": \"warning\", \"message\": {\"text\": "
+        "\"The column's values are gone, and an application that still asks for it breaks.\"}, "
+        "\"locations\": [{\"physicalLocation\": {\"artifactLocation\": {\"uri\": \"a%20b/1.sql\"}, "
+        "\"region\": {\"startLine\": 2, \"startColumn\": 17, \"endLine\": 2, \"endColumn\": "
+        "23}}}]}]\n"
         "  }]\n"
         "}\n",
-        "::warning file=a b/1.sql,line=1,col=1,endLine=1,endColumn=13,title=ban-drop-table::The table's rows are gone, and an application that still uses it breaks.%0AStop its use first; rename it for a while; drop it in a later step.\n"
-        "::warning file=a b/1.sql,line=2,col=17,endLine=2,endColumn=23,title=ban-drop-column::The column's values are gone, and an application that still asks for it breaks.%0AStop its use first, deploy that, then drop it.\n"};
+        "::warning file=a b/1.sql,line=1,col=1,endLine=1,endColumn=13,title=ban-drop-table::The "
+        "table's rows are gone, and an application that still uses it breaks.%0AStop its use "
+        "first; rename it for a while; drop it in a later step.\n"
+        "::warning file=a b/1.sql,line=2,col=17,endLine=2,endColumn=23,title=ban-drop-column::The "
+        "column's values are gone, and an application that still asks for it breaks.%0AStop its "
+        "use first, deploy that, then drop it.\n"};
     struct lint_report report;
     struct lint_input input = {.file = "a b/1.sql",
                                .text = "DROP TABLE t;\nALTER TABLE \"ü\" DROP c;",
