@@ -159,11 +159,11 @@ def main():
     if drawn:
         tests = list(one_database_each(tests_in(suite)))
         seed = os.environ.get("TRANSHUME_SEED")
-        kept = [test for test in tests if budgets.is_drawn(module_name, test.id(), seed)] or tests[:1]
-        left = budgets.left_out(module_name, map(result.name_of, kept), seed)
-        kept = [test for test in kept if result.name_of(test) not in left]
+        share = [test for test in tests if budgets.is_drawn(module_name, test.id(), seed)] or tests[:1]
+        left = budgets.left_out(module_name, map(result.name_of, share), seed)
+        kept = [test for test in share if result.name_of(test) not in left]
         suite = unittest.TestSuite(sorted(kept, key=lambda test: test.id()))
-        tell(event="left", count=len(tests) - len(kept))
+        tell(event="left", of=len(tests), by_share=len(tests) - len(share), long=len(share) - len(kept))
     suite.run(result)
     tell(event="complete")
 

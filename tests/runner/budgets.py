@@ -108,6 +108,20 @@ def left_out(module, tests, seed):
     return set(long) - set(random.Random("%s %s" % (seed, module)).sample(long, math.ceil(len(long) / LONG_SHARE)))
 
 
+def left_line(module, left):
+    """
+    How many tests of a module a run has left to a soak, and why, in words; `left` as tests/worker.py tells it. None:
+    nothing was left.
+    """
+    reasons = []
+    if left["by_share"]:
+        reasons.append("%d as one in %d of this module is run" % (left["by_share"], SHARES[module]))
+    if left["long"]:
+        reasons.append("%d as one in %d of its long ones is run" % (left["long"], LONG_SHARE))
+    count = left["by_share"] + left["long"]
+    return "%-36s %3d of %3d tests: %s" % (module, count, left["of"], ", ".join(reasons)) if count else None
+
+
 def of(module):
     return LARGER.get(module, (USUAL_S, ""))[0]
 

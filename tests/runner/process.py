@@ -20,7 +20,7 @@ class Process:
 
     def __init__(self, command, environment, time_limit):
         self.stalled = False
-        self.left = 0  # tests that this run leaves out
+        self.left = None  # what this run leaves out, see budgets.left_line
         self.tests = {}  # of each, where it is known: {"processor": seconds, "reached": names of failpoints}
         self.tail = collections.deque()
         self.tail_bytes = 0
@@ -152,7 +152,7 @@ def run_python(module, process, wanted):
             process.tests[event["name"]] = {"processor": event["processor"], "reached": event["reached"]}
             current = None
         elif event["event"] == "left":
-            process.left = event["count"]
+            process.left = event
         else:
             complete = True
     ended = process.wait()

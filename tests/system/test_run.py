@@ -92,6 +92,22 @@ class Budgets(support.TestCase):
         self.assertEqual(left[0], left[1])
         self.assertLessEqual(left[0] | left[2], long - {"system/test_b.B.test_only"})
 
+    def test_what_was_left_is_told_by_module(self):
+        line = module().budgets.left_line
+        name = "system/test_follow_mysql"
+        self.assertIsNone(line(name, {"of": 9, "by_share": 0, "long": 0}))
+        told = line(name, {"of": 9, "by_share": 6, "long": 2})
+        self.assertRegex(told, r"^system/test_follow_mysql +8 of +9 tests: 6 as one in 3 of this module is run, "
+                               r"2 as one in 5 of its long ones is run$")
+
+    def test_what_changed_is_run_whole(self):
+        run = module()
+        for words, drawn in (([], True), (["--changed"], False), (["--changed", "HEAD"], False), (["layers"], False),
+                             (["--drawn", "--changed"], True)):
+            with mock.patch.object(sys, "argv", ["run", "--build", support.BUILD, *words]), \
+                    mock.patch.dict(os.environ, TRANSHUME_SOAK="0"):
+                self.assertEqual(run.parse_arguments().drawn, drawn, words)
+
     def test_each_line_of_the_table_is_a_module_and_has_a_reason(self):
         run = module()
         names = [found.name for found in run.find_modules(support.BUILD)]
