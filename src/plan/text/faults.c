@@ -23,16 +23,17 @@ static bool add_line(struct plan_faults *faults, const char *place, const char *
         return true;
     }
     char line[1536];
-    snprintf(line, sizeof line - 1, "%s: %s%s%s", place, message, hint != NULL ? "; " : "",
+    char ended[sizeof line + 1];
+    snprintf(line, sizeof line, "%s: %s%s%s", place, message, hint != NULL ? "; " : "",
              hint != NULL ? hint : "");
     text_clean_line(line);
-    strcat(line, "\n");
-    if (faults->count > 0 && strstr(buffer_string(faults->lines), line) != NULL) {
+    snprintf(ended, sizeof ended, "%s\n", line);
+    if (faults->count > 0 && strstr(buffer_string(faults->lines), ended) != NULL) {
         return false;
     }
     buffer_append_string(faults->lines, faults->count == PLAN_FAULT_LINES_MAX
                                             ? "further faults are not shown\n"
-                                            : line);
+                                            : ended);
     return true;
 }
 
