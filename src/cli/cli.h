@@ -162,6 +162,8 @@ enum status cli_expand_connections(struct cli_call *call, struct error *error) M
 const char *cli_without_hidden(const char *shown, struct arena *arena);
 /* `.transhume` beside the plan (NULL: none) or here, unless --state says another. */
 const char *cli_state_folder(struct cli_call *call, const char *plan_path);
+/* transhume.yaml, or transhume.yml, in this folder; NULL: neither. Both are a failure. */
+enum status cli_plan_here(const char **path, struct error *error);
 /* The plan that the call means: --plan, or transhume.yaml when no SRC and DST are given; NULL: a
  * plain copy. */
 enum status cli_find_plan(struct cli_call *call, const char **path, struct error *error) MUST_USE;
@@ -233,7 +235,8 @@ static inline bool cli_is_mirroring(const struct cli_call *call)
             !cli_switch(call, CLI_DRY_RUN));
 }
 
-/* One function a command; command/command_NAME.c. Those of the parts are in their folders (parts.h). */
+/* One function a command; command/command_NAME.c. Those of the parts are in their folders
+ * (parts.h). */
 int command_init(struct cli_call *call);
 int command_check(struct cli_call *call);
 int command_migrate(struct cli_call *call);

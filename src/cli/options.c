@@ -184,6 +184,14 @@ static enum status set_choice(struct cli_value *value, const struct cli_option *
     snprintf(expected, sizeof(expected), "one of %s", option->range);
     enum status status = bad_value(option, where, text, expected, error);
     const char *nearest = text_nearest(text, choices, count);
+    for (size_t i = 0; nearest == NULL && i < count && strlen(text) > 1; i++) {
+        size_t length = strlen(choices[i]); /* snake_case for snake, app for append */
+        size_t shorter = length < strlen(text) ? length : strlen(text);
+        nearest = strncasecmp(text, choices[i], shorter) == 0 ? choices[i] : NULL;
+    }
+    if (nearest == NULL) {
+        error_hint(error, "Give one of %s.", option->range);
+    }
     if (nearest != NULL) {
         error_hint(error, "Did you mean `%s`?", nearest);
     }

@@ -14,6 +14,22 @@ struct parser {
     bool only_arguments; /* after "--" */
 };
 
+/* What other tools call an option of ours; NULL: nothing that is known. */
+static const char *other_tools_option(const char *name)
+{
+    static const char *const names[][2] = {
+        {"rate", "rows-per-second"}, {"rate-limit", "rows-per-second"},
+        {"threads", "jobs"},         {"workers", "jobs"},
+        {"parallel", "jobs"},        {"config", "plan"},
+        {"tables", "include"}};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i][0], name) == 0) {
+            return names[i][1];
+        }
+    }
+    return NULL;
+}
+
 static enum status unknown_option(const char *shown, const char *name, struct error *error)
 {
     const char *names[CLI_OPTION_COUNT];
@@ -23,7 +39,8 @@ static enum status unknown_option(const char *shown, const char *name, struct er
     char printable[80];
     text_printable(shown, strlen(shown), printable, sizeof(printable));
     error_set(error, ERROR_USAGE, NULL, "there is no option %s", printable);
-    const char *nearest = text_nearest(name, names, CLI_OPTION_COUNT);
+    const char *nearest = other_tools_option(name);
+    nearest = nearest != NULL ? nearest : text_nearest(name, names, CLI_OPTION_COUNT);
     if (nearest != NULL) {
         error_hint(error, "Did you mean --%s?", nearest);
     } else {
@@ -101,6 +118,10 @@ static enum status parse_long(struct parser *parser, const char *argument, struc
 
 static enum status parse_letters(struct parser *parser, const char *argument, struct error *error)
 {
+    if (strcmp(argument, "-V") == 0 && parser->call->command == NULL) {
+        parser->call->command = cli_command_by_name("version");
+        return STATUS_OK;
+    }
     for (const char *letter = argument + 1; *letter != '\0'; letter++) {
         char shown[3] = {'-', *letter, '\0'};
         const struct cli_option *option = cli_option_by_letter(*letter);

@@ -14,6 +14,22 @@
 #include <unistd.h>
 
 static const char plan_name[] = "transhume.yaml";
+static const char plan_name_short[] = "transhume.yml";
+
+enum status cli_plan_here(const char **path, struct error *error)
+{
+    bool is_there = access(plan_name, F_OK) == 0;
+    *path = is_there ? plan_name : NULL;
+    if (access(plan_name_short, F_OK) != 0) {
+        return STATUS_OK;
+    }
+    if (is_there) {
+        error_set(error, ERROR_USAGE, plan_name, "%s is here, too", plan_name_short);
+        return error_hint(error, "--plan FILE says which of the two is meant, or remove one");
+    }
+    *path = plan_name_short;
+    return STATUS_OK;
+}
 
 const char *cli_without_hidden(const char *shown, struct arena *arena)
 {
@@ -41,25 +57,33 @@ enum status cli_find_plan(struct cli_call *call, const char **path, struct error
     if (*path != NULL) {
         return STATUS_OK;
     }
+    const char *here;
     if (call->argument_count == 2) {
         /* A plain copy where a plan lies: easily a mistake, so it is said. */
-        if (call->argument_count == 2 && access(plan_name, F_OK) == 0) {
+        struct error both = {0};
+        if (cli_plan_here(&here, &both) != STATUS_OK) {
+            here = plan_name;
+        }
+        if (here != NULL) {
             log_write(
                 LOG_WARNING,
                 "a plain copy, because SRC and DST are given: %s is not used; with --plan %s it "
                 "would be, with SRC and DST in place of its own",
-                plan_name, plan_name);
+                here, here);
         }
         return STATUS_OK;
     }
-    if (access(plan_name, F_OK) != 0) {
+    if (cli_plan_here(&here, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (here == NULL) {
         error_set(error, ERROR_USAGE, call->command->name,
                   "there is no %s here, and no SRC and DST", plan_name);
         return error_hint(error,
                           "`transhume init SRC DST` writes a plan, --plan FILE names another one, "
                           "and `transhume migrate SRC DST` copies without one.");
     }
-    *path = plan_name;
+    *path = here;
     return STATUS_OK;
 }
 
@@ -77,8 +101,10 @@ enum status cli_find_plan_of_run(struct cli_call *call, const char **path, struc
     if (known) {
         return STATUS_OK; /* it knows plan, source and target */
     }
-    if (access(plan_name, F_OK) == 0) {
-        *path = plan_name;
+    if (cli_plan_here(path, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (*path != NULL) {
         return STATUS_OK;
     }
     error_set(error, ERROR_RUN_NOTHING, folder, "there is no run here to continue");

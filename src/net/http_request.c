@@ -189,7 +189,7 @@ static enum status set_url(struct http_slot *slot, const struct http_request *re
         !slot->client->plaintext_allowed) {
         status = error_set(error, ERROR_BAD_VALUE, request->url,
                            "plaintext http:// goes to this machine only");
-        error_hint(error, "use https://, or allow plaintext explicitly where the network is "
+        error_hint(error, "use https://, or say plaintext=allow in the URI where the network is "
                           "trusted");
     }
     if (status == STATUS_OK) {

@@ -77,6 +77,7 @@ static enum status connect_bucket(struct s3_bucket *bucket, const struct s3_opti
         .contact = "the endpoint and the region",
         .url = url,
         .ca_file = aws_config_ca_file(bucket->config),
+        .plaintext_allowed = options->plaintext_allowed,
         .timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : S3_TIMEOUT_MS};
     if (aws_credential_chain_create(&credentials, &bucket->chain, error) != STATUS_OK) {
         return STATUS_FAILED;

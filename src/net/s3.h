@@ -22,10 +22,11 @@ typedef enum status s3_may_write(void *context, int64_t request_ms, bool alone,
 
 struct s3_options {
     const char *bucket;
-    const char *endpoint; /* "http://127.0.0.1:9000"; NULL: as the settings say, else AWS's own */
-    const char *region;   /* NULL: as the settings say */
-    int64_t timeout_ms;   /* of one try */
-    bool writes;          /* errors are those of a target */
+    const char *endpoint;   /* "http://127.0.0.1:9000"; NULL: as the settings say, else AWS's own */
+    const char *region;     /* NULL: as the settings say */
+    bool plaintext_allowed; /* http:// to a host that is not loopback */
+    int64_t timeout_ms;     /* of one try */
+    bool writes;            /* errors are those of a target */
     /* Asked before each try of a request with `leased`; NULL: they may. */
     s3_may_write *may_write;
     /* Told of the connection that an answer came over; NULL: nobody is. */

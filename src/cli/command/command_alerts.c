@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char default_plan[] = "transhume.yaml";
-
 /* NULL: the call knows none. */
 static const char *find_plan(struct cli_call *call)
 {
@@ -15,8 +13,9 @@ static const char *find_plan(struct cli_call *call)
     if (path != NULL || (call->argument_count == 2 && call->command->place != IN_ALERTS)) {
         return path;
     }
-    if (access(default_plan, F_OK) == 0) {
-        return default_plan;
+    struct error both = {0};
+    if (cli_plan_here(&path, &both) != STATUS_OK || path != NULL) {
+        return path; /* that there are two is told where the plan is read */
     }
     return file_join(call->arena, cli_state_folder(call, NULL), "plan.yaml");
 }

@@ -306,6 +306,41 @@ const struct connector *registry_find(const char *scheme)
 
 /* ---------------------------------------------------------------- finding the connector */
 
+/* What people write in other tools, and what it is here. */
+static const char *foreign_scheme(const char *scheme)
+{
+    static const struct {
+        const char *scheme;
+        const char *hint;
+    } known[] = {
+        {"s3", "files in S3 need their form before it: csv:s3://BUCKET/PREFIX, or jsonl:, "
+               "parquet:, arrow:"},
+        {"gs", "Google's storage is not supported; S3 is: csv:s3://BUCKET/PREFIX"},
+        {"jdbc", "write the URI without jdbc:, as postgresql://USER@HOST/DATABASE or "
+                 "mysql://USER@HOST/DATABASE"},
+        {"mssql", "SQL Server is not supported; `transhume connectors` lists what is"},
+        {"sqlserver", "SQL Server is not supported; `transhume connectors` lists what is"},
+        {"oracle", "Oracle is not supported; `transhume connectors` lists what is"},
+        {"snowflake", "Snowflake is not supported; `transhume connectors` lists what is"},
+        {"bigquery", "BigQuery is not supported; `transhume connectors` lists what is"},
+        {"mongo", "did you mean mongodb: ?"},
+        {"pg", "did you mean postgresql: ?"},
+        {"pgsql", "did you mean postgresql: ?"},
+        {"sqlite3", "did you mean sqlite: ?"},
+        {"elastic", "did you mean elasticsearch: ?"},
+        {"file", "write the path alone, or the scheme of its form: sqlite:FILE, csv:FOLDER"},
+        {"http", "opensearch://HOST:PORT, where that is meant; files are not read from the web"},
+        {"https", "opensearch://HOST:PORT?tls=yes, where that is meant; files are not read from "
+                  "the web"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcasecmp(known[i].scheme, scheme) == 0) {
+            return known[i].hint;
+        }
+    }
+    return NULL;
+}
+
 static enum status unknown_scheme(const struct uri *uri, const char *scheme, struct error *error)
 {
     const char *names[2 * CONNECTORS_MAX];
@@ -323,10 +358,15 @@ static enum status unknown_scheme(const struct uri *uri, const char *scheme, str
             names[count++] = *other;
         }
     }
-    const char *near = text_nearest(scheme, names, count);
+    char base[32];
+    (void)snprintf(base, sizeof base, "%.*s", (int)strcspn(scheme, "+"), scheme);
+    const char *foreign = foreign_scheme(base); /* mssql+pyodbc names its driver behind the plus */
+    const char *near = text_nearest(base, names, count);
     error_set(error, ERROR_UNKNOWN_SCHEME, uri->shown, "no connector answers to the scheme %s",
               scheme);
-    if (near != NULL) {
+    if (foreign != NULL) {
+        error_hint(error, "%s", foreign);
+    } else if (near != NULL) {
         error_hint(error, "did you mean %s: ?", near);
     } else {
         error_hint(error, "`transhume connectors` lists them");

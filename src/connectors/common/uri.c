@@ -147,9 +147,10 @@ static bool is_in_range(const char *range, bool bytes, uint64_t value)
 /* Booleans become "true" or "false". */
 static const char *normal_value(const struct connector_option *option, const char *value)
 {
-    static const char *const words[][2] = {{"true", "true"}, {"yes", "true"},    {"1", "true"},
-                                           {"on", "true"},   {"false", "false"}, {"no", "false"},
-                                           {"0", "false"},   {"off", "false"}};
+    static const char *const words[][2] = {
+        {"true", "true"},   {"yes", "true"},    {"1", "true"},  {"on", "true"},
+        {"false", "false"}, {"no", "false"},    {"0", "false"}, {"off", "false"},
+        {"allow", "true"},  {"refuse", "false"}};
     uint64_t number = 0;
 
     switch (option->type) {
@@ -302,6 +303,36 @@ static enum status read_parameters(struct uri_reader *reader, const char *text)
 
 /* ---------------------------------------------------------------- all of it */
 
+/*
+ * A password with a '/' or '?' of its own ends the host's part too early, and what is behind it
+ * would be printed as a host or a database: an '@' behind that part says so.
+ */
+static bool cuts_password(const char *text, size_t length)
+{
+    const char *query = text + strcspn(text, "?");
+    const char *at = strrchr(text + length, '@');
+    bool has_colon = memchr(text, ':', length) != NULL;
+    if (!has_colon || at == NULL) {
+        return false;
+    }
+    if (memchr(text + length, '@', (size_t)(query - text) - length) != NULL) {
+        return true; /* text + length is a '/', or the query's '?' */
+    }
+    const char *part = at;
+    while (part > query && part[-1] != '&' && part[-1] != '?') {
+        part--;
+    }
+    return memchr(part, '=', (size_t)(at - part)) == NULL;
+}
+
+static enum status fail_cut_password(struct uri_reader *reader)
+{
+    uri_fail(reader, ERROR_USAGE,
+             "the password has a character that ends it here, so that the host is unclear");
+    return error_hint(reader->error,
+                      "write %%40 for an @ in it, %%2F for a /, %%3F for a ?, %%23 for a #");
+}
+
 static enum status read_all(struct uri_reader *reader, const char *rest)
 {
     struct uri *uri = reader->uri;
@@ -313,6 +344,9 @@ static enum status read_all(struct uri_reader *reader, const char *rest)
         rest += 2;
         if (!is_file) {
             size_t length = strcspn(rest, "/?");
+            if (cuts_password(rest, length)) {
+                return fail_cut_password(reader);
+            }
             if (length > 0 && read_authority(reader, rest, length) != STATUS_OK) {
                 return STATUS_FAILED;
             }

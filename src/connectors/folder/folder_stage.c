@@ -87,6 +87,8 @@ enum status folder_stage_read_address(const struct uri *uri, const struct connec
     address->prefix = arena_copy(arena, prefix, end);
     address->endpoint = given(uri_parameter(uri, connector, "endpoint"));
     address->region = given(uri_parameter(uri, connector, "region"));
+    const char *plaintext = given(uri_parameter(uri, connector, "plaintext"));
+    address->plaintext_allowed = plaintext != NULL && strcmp(plaintext, "true") == 0;
     return STATUS_OK;
 }
 
@@ -303,6 +305,7 @@ enum status folder_stage_make(const struct open_options *open, const struct conn
         folder_stage_read_address(open->uri, connector, made->arena, address, error);
     if (status == STATUS_OK) {
         const struct s3_options options = {.bucket = address->bucket,
+                                           .plaintext_allowed = address->plaintext_allowed,
                                            .endpoint = address->endpoint,
                                            .region = address->region,
                                            .timeout_ms = open->timeout_ms};

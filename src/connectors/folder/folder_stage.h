@@ -23,6 +23,7 @@ struct folder_stage_address {
     const char *prefix;   /* without a slash at its end; "": all of the bucket */
     const char *endpoint; /* NULL: as the settings say */
     const char *region;   /* likewise */
+    bool plaintext_allowed;
 };
 enum status folder_stage_read_address(const struct uri *uri, const struct connector *connector,
                                       struct arena *arena, struct folder_stage_address *address,
@@ -46,13 +47,15 @@ const struct folder_stage_address *folder_stage_address_of(const struct folder_s
 void folder_stage_add_policy(const struct folder_stage_address *address, bool writes,
                              struct rights_list *list);
 
-#define FOLDER_STAGE_OPTIONS                                                             \
-    {"endpoint", OPTION_TEXT,                                                            \
-     "",         NULL,                                                                   \
-     false,      "s3://: the address of a compatible store, as http://127.0.0.1:9000."}, \
-    {                                                                                    \
-        "region", OPTION_TEXT, "", NULL, false,                                          \
-            "s3://: the bucket's region; else as AWS's settings say."                    \
+#define FOLDER_STAGE_OPTIONS                                                                \
+    {"endpoint", OPTION_TEXT,                                                               \
+     "",         NULL,                                                                      \
+     false,      "s3://: the address of a compatible store, as http://127.0.0.1:9000."},    \
+        {"region", OPTION_TEXT, "",                                                         \
+         NULL,     false,       "s3://: the bucket's region; else as AWS's settings say."}, \
+    {                                                                                       \
+        "plaintext", OPTION_BOOLEAN, "no", NULL, false,                                     \
+            "s3://: allow: http:// to a store that is not on this machine."                 \
     }
 
 #endif

@@ -25,6 +25,7 @@
 #include "engine/session/since.h"
 #include "engine/settle/emptying.h"
 #include "engine/subset/subset.h"
+#include "plan/mapping.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,7 @@ struct sampled {
     uint64_t *made; /* by position in stream->entities */
     uint64_t *bytes;
     struct target_load *loads; /* likewise */
+    bool **found; /* by position and field of the shape; [i] NULL: the target takes documents */
     bool whole;
     struct error *error;
     bool failed;
@@ -364,7 +366,11 @@ static enum status take_parcel(void *context, struct parcel *parcel)
         uint32_t fields = batch_shape_width(batch->shape);
         for (uint32_t row = 0; row < batch->row_count; row++) {
             for (uint32_t field = 0; field < fields; field++) {
-                sampled->bytes[position] += value_bytes(&batch_row(batch, row)[field]) + 8;
+                const struct cell *cell = &batch_row(batch, row)[field];
+                sampled->bytes[position] += value_bytes(cell) + 8;
+                if (sampled->found[position] != NULL) {
+                    sampled->found[position][field] |= cell->kind > VALUE_NULL;
+                }
             }
         }
     }
@@ -382,6 +388,34 @@ static double scale_of(const struct sampled *sampled, int64_t row_count)
     return row_count < 0 || sampled->root_rows == 0
                ? -1
                : (double)row_count / (double)sampled->root_rows;
+}
+
+/* Documents have no columns: a slip in a field's name is NULL everywhere, and no error. */
+static void tell_unfound(struct report *report, const struct sampled *sampled)
+{
+    const struct run_session *session = report->session;
+    const struct plan_stream *stream = sampled->stream;
+    for (uint32_t i = 0; i < stream->entity_count; i++) {
+        const struct plan_entity *entity = &session->plan->entities[stream->entities[i]];
+        const struct mapping *mapping = entity->mapping;
+        bool looked = sampled->found[i] != NULL && sampled->made[i] > 0;
+        for (uint32_t k = 0; looked && mapping != NULL && k < mapping->field_count; k++) {
+            const struct mapping_field *field = &mapping->fields[k];
+            int32_t place = shape_field_find(entity->shape, field->name);
+            bool plain = field->kind == FIELD_VALUE && field->value.origin == ORIGIN_COLUMN &&
+                         field->when == MAPPING_NONE;
+            if (plain && place >= 0 && !sampled->found[i][place]) {
+                struct buffer line = {0};
+                buffer_format(&line,
+                              "%s: no record that was looked at has a field '%s': %s is NULL in "
+                              "all of them",
+                              entity->name, stream->request.columns[field->value.index].name,
+                              field->name);
+                add_note(report, buffer_string(&line));
+                buffer_free(&line);
+            }
+        }
+    }
 }
 
 static void report_stream(struct report *report, const struct sampled *sampled, int64_t elapsed_ns)
@@ -492,6 +526,14 @@ static enum status sample_streams(struct report *report, struct error *error)
         sampled.made = arena_allocate_zeroed(report->out->arena, entities, sizeof(uint64_t));
         sampled.bytes = arena_allocate_zeroed(report->out->arena, entities, sizeof(uint64_t));
         sampled.loads = arena_allocate_zeroed(report->out->arena, entities, sizeof(*sampled.loads));
+        sampled.found = arena_allocate_zeroed(report->out->arena, entities, sizeof(bool *));
+        bool documents = (session->source->connector->capabilities & CAPABILITY_FREE_FIELDS) != 0 &&
+                         (session->source->connector->capabilities & CAPABILITY_SQL_SCHEMA) == 0;
+        for (uint32_t k = 0; documents && k < entities; k++) {
+            uint32_t width = plan->entities[plan->streams[i].entities[k]].shape->field_count;
+            sampled.found[k] =
+                width > 0 ? arena_allocate_zeroed(report->out->arena, width, sizeof(bool)) : NULL;
+        }
         int64_t began = clock_monotonic_ns();
         if (sampling_read(session, &plan->streams[i], take_parcel, &sampled, error) ==
                 STATUS_FAILED ||
@@ -499,6 +541,7 @@ static enum status sample_streams(struct report *report, struct error *error)
             return STATUS_FAILED;
         }
         report_stream(report, &sampled, clock_monotonic_ns() - began);
+        tell_unfound(report, &sampled);
     }
     double readers = session_reader_count(session);
     report->out->seconds_estimate = report->milliseconds / readers < ESTIMATE_MS_MIN

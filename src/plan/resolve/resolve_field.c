@@ -3,6 +3,7 @@
 #include "plan/resolve/resolve.h"
 #include "plan/words/scalar.h"
 #include "plan/words/template.h"
+#include <stdio.h>
 #include <string.h>
 
 /* The field being made, and around it. */
@@ -269,6 +270,27 @@ static void resolve_embed(struct field_maker *maker, const struct plan_node *nod
     maker->failed = maker->field.list == MAPPING_NONE;
 }
 
+/* `mail: email` gives every row the word "email", and is meant as a rename. */
+static bool is_column_as_word(const struct field_maker *maker)
+{
+    const struct schema_table *table = maker->scope->table;
+    const char *text = maker->node->text;
+    bool found = false;
+    for (uint32_t i = 0; !maker->node->quoted && table != NULL && i < table->column_count; i++) {
+        found = found || (!table->columns[i].hidden && strcmp(table->columns[i].name, text) == 0);
+    }
+    if (found) {
+        char hint[320];
+        (void)snprintf(hint, sizeof hint,
+                       "write {column: %.80s} for its value, or {const: %.80s} for the word itself",
+                       text, text);
+        plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, maker->node, hint,
+                   "'%s' would be the word '%s' in every record, and a column is named so",
+                   maker->key->text, text);
+    }
+    return found;
+}
+
 /* False: the field is not made (dropped). */
 static bool resolve_source(struct field_maker *maker)
 {
@@ -281,6 +303,7 @@ static bool resolve_source(struct field_maker *maker)
             maker->field.kind = FIELD_TEMPLATE;
             maker->field.type = (struct value_type){.kind = VALUE_TEXT};
             maker->failed =
+                is_column_as_word(maker) ||
                 !scope_template(maker->resolver, maker->scope, maker->node, &maker->field.template);
         }
     } else if ((part = plan_node_get(node, "drop")) != NULL) {

@@ -47,6 +47,22 @@ static void check_dropped(struct resolver *resolver, const struct schema_table *
     }
 }
 
+/* `mail: {column: email}` beside "*" is a second copy, where a rename may be meant. */
+static void note_twice(struct resolver *resolver, const struct scope *scope,
+                       const struct plan_node *fields, const struct schema_column *column)
+{
+    for (uint32_t i = 0; fields != NULL && i < fields->count; i++) {
+        const struct plan_node *node = fields->items[i];
+        const char *of = plan_node_text(plan_node_get(node, "column"));
+        if (of != NULL && node->count == 1 && strcmp(of, column->name) == 0) {
+            resolve_note(resolver, false, scope->table->name != NULL ? scope->table->name : "query",
+                         "the column %s goes along twice, as %s and by \"*\"; where a rename is "
+                         "meant, write %s: {drop: true}",
+                         column->name, fields->keys[i]->text, column->name);
+        }
+    }
+}
+
 void star_resolve(struct resolver *resolver, const struct scope *scope,
                   const struct table_builder *target, const struct plan_node *fields,
                   enum null_policy nulls, struct plan_list *out, bool leave_generated)
@@ -63,6 +79,7 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
             type_rules_drop(resolver, table, column)) {
             continue;
         }
+        note_twice(resolver, scope, fields, column);
         uint32_t other = name_index_find(&made, name, strlen(name));
         if (other != NAME_INDEX_NONE) {
             names_fault_collision(resolver, table->name != NULL ? table->name : "the query",

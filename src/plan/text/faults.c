@@ -15,22 +15,26 @@ void plan_faults_init(struct plan_faults *faults, const char *file, struct buffe
     faults->lines = lines;
 }
 
-static void add_line(struct plan_faults *faults, const char *place, const char *message,
+/* False: the same was said already, as of a rule that holds for many tables. */
+static bool add_line(struct plan_faults *faults, const char *place, const char *message,
                      const char *hint)
 {
     if (faults->lines == NULL || faults->count > PLAN_FAULT_LINES_MAX) {
-        return;
-    }
-    if (faults->count == PLAN_FAULT_LINES_MAX) {
-        buffer_append_string(faults->lines, "further faults are not shown\n");
-        return;
+        return true;
     }
     char line[1536];
+    char ended[sizeof line + 1];
     snprintf(line, sizeof line, "%s: %s%s%s", place, message, hint != NULL ? "; " : "",
              hint != NULL ? hint : "");
     text_clean_line(line);
-    buffer_append_string(faults->lines, line);
-    buffer_append_byte(faults->lines, '\n');
+    snprintf(ended, sizeof ended, "%s\n", line);
+    if (faults->count > 0 && strstr(buffer_string(faults->lines), ended) != NULL) {
+        return false;
+    }
+    buffer_append_string(faults->lines, faults->count == PLAN_FAULT_LINES_MAX
+                                            ? "further faults are not shown\n"
+                                            : ended);
+    return true;
 }
 
 static void add_fault(struct plan_faults *faults, enum error_code code, uint32_t line,
@@ -43,7 +47,9 @@ static void add_fault(struct plan_faults *faults, enum error_code code, uint32_t
     } else {
         snprintf(place, sizeof place, "%.250s", faults->file);
     }
-    add_line(faults, place, message, hint);
+    if (!add_line(faults, place, message, hint)) {
+        return;
+    }
     if (faults->count == 0) {
         (void)error_set(&faults->first, code, place, "%s", message);
         faults->first.plan_line = line;

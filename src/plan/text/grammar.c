@@ -295,6 +295,10 @@ static void fault_unknown_key(const struct grammar_map *map, const struct plan_n
     if (map == &grammar_field && strcmp(key->text, "on") == 0) {
         advice = "write match: { THEIRS: ours }";
     }
+    if (strcmp(key->text, "rename") == 0) {
+        advice = "write among the fields NEW: { column: OLD }, and OLD: { drop: true } beside "
+                 "\"*\": copy";
+    }
     faults->unknown_keys++;
     plan_fault(faults, ERROR_PLAN_INVALID, key, advice, "'%s' is no key of %s", key->text,
                map->what);

@@ -164,6 +164,13 @@ static bool comment_follows_with_brace(struct tree_reader *reader, const yaml_ev
     return position > start && end - position > 1 && position[0] == '#' && position[1] == '{';
 }
 
+/* `${NAME}` as the whole value, which people write without quotes in other files, too. */
+static bool is_variable(const char *value, size_t length)
+{
+    return length > 3 && strncmp(value, "${", 2) == 0 &&
+           memchr(value, '}', length) == value + length - 1;
+}
+
 static const struct plan_node *make_scalar(struct tree_reader *reader, const yaml_event_t *event)
 {
     struct plan_node *node = make_node(reader, PLAN_NODE_SCALAR, event->start_mark);
@@ -175,7 +182,7 @@ static const struct plan_node *make_scalar(struct tree_reader *reader, const yam
         fault_at_mark(reader, event->start_mark, NULL, "a NUL character in a text");
         length = strlen(value);
     }
-    if (!node->quoted && memchr(value, '{', length) != NULL) {
+    if (!node->quoted && memchr(value, '{', length) != NULL && !is_variable(value, length)) {
         fault_at_mark(reader, event->start_mark, "write it as \"…{Column}…\"",
                       "a text with braces must be quoted");
     } else if (!node->quoted && comment_follows_with_brace(reader, event)) {

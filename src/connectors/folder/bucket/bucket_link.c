@@ -53,6 +53,7 @@ enum status bucket_connect(const struct folder_bucket *bucket, struct s3_bucket 
                            struct error *error)
 {
     const struct s3_options options = {.bucket = bucket->address.bucket,
+                                       .plaintext_allowed = bucket->address.plaintext_allowed,
                                        .endpoint = bucket->address.endpoint,
                                        .region = bucket->address.region,
                                        .timeout_ms = bucket->timeout_ms,
