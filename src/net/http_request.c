@@ -189,8 +189,8 @@ static enum status set_url(struct http_slot *slot, const struct http_request *re
         !slot->client->plaintext_allowed) {
         status = error_set(error, ERROR_BAD_VALUE, request->url,
                            "plaintext http:// goes to this machine only");
-        error_hint(error, "use https://, or say plaintext=allow in the URI where the network is "
-                          "trusted");
+        error_hint(error, "use https://; in a trusted network, the URI of a bucket or of "
+                          "OpenSearch may say plaintext=allow");
     }
     if (status == STATUS_OK) {
         free(slot->url);
