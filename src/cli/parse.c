@@ -21,7 +21,9 @@ static const char *other_tools_option(const char *name)
         {"rate", "rows-per-second"}, {"rate-limit", "rows-per-second"},
         {"threads", "jobs"},         {"workers", "jobs"},
         {"parallel", "jobs"},        {"config", "plan"},
-        {"tables", "include"}};
+        {"tables", "include"},       {"overwrite", "existing"},
+        {"drop", "existing"},        {"batch", "chunk-rows"},
+        {"batch-size", "chunk-rows"}};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(names[i][0], name) == 0) {
             return names[i][1];

@@ -194,6 +194,10 @@ static enum status unreachable(const struct postgres_database *self, PGconn *con
                         PQuser(connection));
         error_hint(error, "%s; " CONNECT, buffer_string(&grant));
         buffer_free(&grant);
+    } else if (refusal == refusals && PQdb(connection) != NULL && PQuser(connection) != NULL &&
+               strcmp(PQdb(connection), PQuser(connection)) == 0) {
+        error_hint(error, "a URI without a database means the one named as the user: write "
+                          "postgresql://USER@HOST/DATABASE");
     } else {
         error_hint(error, "%s", refusal->hint);
     }

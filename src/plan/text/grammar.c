@@ -268,7 +268,11 @@ static void check_value(const struct grammar_key *key, const struct plan_node *n
                         : plan_node_is_null(node)      ? "nothing"
                                                        : node->text;
     char hint[384];
-    plan_fault(faults, ERROR_PLAN_INVALID, node, nearest_choice(key, node, hint, sizeof hint),
+    const char *advice = nearest_choice(key, node, hint, sizeof hint);
+    if (advice == NULL && strcmp(found, "nothing") == 0) {
+        advice = "indent what belongs to it further than itself";
+    }
+    plan_fault(faults, ERROR_PLAN_INVALID, node, advice,
                "'%s' is %s, not '%s'", key->name, expected, found);
 }
 

@@ -50,22 +50,92 @@ static void fault_at_mark(struct tree_reader *reader, yaml_mark_t mark, const ch
                   (uint32_t)mark.column + 1, hint, "%s", what);
 }
 
-static bool line_starts_with_tab(const struct tree_reader *reader, size_t line)
+/* The text of a line, counted from 0, up to the end of all; NULL: there is none. */
+static const char *line_at(const struct tree_reader *reader, size_t line)
 {
     const char *position = reader->text;
     const char *end = reader->text + reader->length;
     while (line > 0 && position < end) {
         const char *next = memchr(position, '\n', (size_t)(end - position));
         if (next == NULL) {
-            return false;
+            return NULL;
         }
         position = next + 1;
         line--;
     }
-    while (position < end && *position == ' ') {
-        position++;
+    return position < end ? position : NULL;
+}
+
+static size_t indent_of(const struct tree_reader *reader, const char *line)
+{
+    size_t indent = 0;
+    size_t left = (size_t)(reader->text + reader->length - line);
+    while (indent < left && line[indent] == ' ') {
+        indent++;
     }
-    return position < end && *position == '\t';
+    return indent;
+}
+
+static bool line_starts_with_tab(const struct tree_reader *reader, size_t number)
+{
+    const char *line = line_at(reader, number);
+    size_t indent = line != NULL ? indent_of(reader, line) : 0;
+    return line != NULL && line + indent < reader->text + reader->length && line[indent] == '\t';
+}
+
+/* The last character of a line before blanks. */
+static char last_of(const struct tree_reader *reader, const char *line)
+{
+    const char *end = memchr(line, '\n', (size_t)(reader->text + reader->length - line));
+    end = end != NULL ? end : reader->text + reader->length;
+    while (end > line && strchr(" \r", end[-1]) != NULL) {
+        end--;
+    }
+    return end > line ? end[-1] : '\0';
+}
+
+/* What is wrong with the indentation of the line with a fault, beside the lines above it; false:
+ * nothing that is seen. */
+static bool indentation_hint(const struct tree_reader *reader, size_t number, char *hint,
+                             size_t size)
+{
+    enum { SHOWN = 6 };
+    const char *line = line_at(reader, number);
+    if (line == NULL) {
+        return false;
+    }
+    size_t indent = indent_of(reader, line);
+    size_t open[SHOWN];
+    size_t count = 0;
+    for (size_t above = number; above > 0 && count < SHOWN;) {
+        const char *text = line_at(reader, --above);
+        size_t begins = indent_of(reader, text);
+        if (strchr("\r\n#", text[begins]) != NULL) {
+            continue;
+        }
+        if (count == 0 && begins < indent && last_of(reader, text) != ':') {
+            snprintf(hint, size, "it is indented by %zu, more than line %zu (%zu), which is whole",
+                     indent, above + 1, begins);
+            return strncmp(text + begins, "- ", 2) != 0 || indent != begins + 2;
+        }
+        if (begins == indent) {
+            return false;
+        }
+        if (count == 0 || begins < open[count - 1]) {
+            open[count++] = begins;
+        }
+    }
+    if (count == 0 || indent > open[0]) {
+        return false;
+    }
+    int length = snprintf(hint, size, "it is indented by %zu, and the lines above by ", indent);
+    for (size_t i = count; i > 0; i--) {
+        length += snprintf(hint + length, size - (size_t)length, "%zu%s", open[i - 1],
+                           i > 2    ? ", "
+                           : i == 2 ? " or "
+                                    : "");
+    }
+    return true;
 }
 
 /* The fault that libyaml found, with a hint for what people really do wrong. */
@@ -77,8 +147,15 @@ static void fault_of_parser(struct tree_reader *reader)
     }
     const char *problem = parser->problem != NULL ? parser->problem : "not well-formed";
     const char *hint = NULL;
+    char indented[256];
+    bool of_block = strstr(problem, "did not find expected key") != NULL ||
+                    strstr(problem, "did not find expected '-'") != NULL ||
+                    strstr(problem, "mapping values are not allowed") != NULL;
     if (line_starts_with_tab(reader, parser->problem_mark.line)) {
         hint = "indent with spaces, not with tabs";
+    } else if (of_block &&
+               indentation_hint(reader, parser->problem_mark.line, indented, sizeof indented)) {
+        hint = indented;
     } else if (strstr(problem, "mapping values are not allowed") != NULL) {
         hint = "quote a text that contains ': '";
     } else if (strstr(problem, "cannot start any token") != NULL) {
