@@ -147,6 +147,8 @@ struct mapping_field {
     struct value_type type;             /* of the values made */
     const struct schema_column *origin; /* the source column taken as it is; NULL: made otherwise */
     const char *origin_name;            /* of a document's field taken as it is */
+    const char
+        *document_field; /* of a document's field that it is made of, cast or not; NULL: none */
     const struct plan_renumber *renumber; /* whose keys it holds; NULL: it is as the source's */
     const struct plan_node *type_rule;    /* the target's own type, by a rule; NULL: none */
     const char *reason; /* why its type is not that of the column it takes; NULL: nobody chose it */

@@ -14,7 +14,8 @@ class Indentation(support.TestCase):
 
     def test_the_line_and_the_depths_that_fit(self):
         for text, place, what in (
-                ("tables:\n  u:\n    from: u\n   fields: { id: copy }\n", "7:4", "by 3, and the lines above by 0, 2 or 4"),
+                ("tables:\n  u:\n    from: u\n   fields: { id: copy }\n", "7:4",
+                 "by 3, and the lines above by 0, 2 or 4"),
                 ("tables:\n  u:\n    from: u\n    fields:\n      id: copy\n     x: copy\n", "9:6", "by 0, 2, 4 or 6"),
                 ("tables:\n  u:\n    from: u\n      existing: skip\n", "7:15", "by 6, more than line 6 (4)"),
                 ("tables:\nu:\n  from: u\n", "4:8", "indent what belongs to it"),

@@ -123,7 +123,8 @@ class Documents(Mistakes):
     def test_a_field_that_no_record_has_is_named(self):
         self.told("init", "s.db", "dynamodb-json:out", "-o", "fill.yaml", code=0)
         self.told("migrate", "-p", "fill.yaml", "--include", "u", "--state", "fill", code=0)
-        plan = ("transhume: 1\nsource: dynamodb-json:out\ntarget: t.db\ntables:\n  w:\n    key: [id]\n    from: u-items\n"
+        plan = ("transhume: 1\nsource: dynamodb-json:out\ntarget: t.db\ntables:\n  w:\n    key: [id]\n    from: "
+                "u-items\n"
                 "    fields:\n      id: {column: id, cast: int64}\n      mail: {column: %s, cast: text}\n")
         self.assertIn("no record that was looked at has a field 'emial': mail is NULL in all of them",
                       self.check_plan(plan % "emial", code=0))

@@ -175,6 +175,7 @@ static void use_value(struct field_maker *maker, const struct scope_value *value
     if (maker->scope->documents && maker->scope->unnest == NULL && value->is_root &&
         value->reference.origin == ORIGIN_COLUMN) {
         maker->field.origin_name = value->name;
+        maker->field.document_field = value->name;
     }
 }
 
