@@ -49,7 +49,7 @@ def made(script, folder):
     """
     lacking = [name for name in ("parquet", "arrow") if not os.path.exists(os.path.join(support.BUILD, name + ".so"))]
     return output(os.path.join(support.ROOT, "tools", "package", script), support.BUILD, folder, cwd=support.ROOT,
-                  env=dict(os.environ, WITHOUT=",".join(lacking))).split()
+                  env=dict(os.environ, WITHOUT=",".join(lacking), XDG_CACHE_HOME=os.environ["USER_CACHE"])).split()
 
 
 def need(*tools):

@@ -5,7 +5,6 @@ import importlib.machinery
 import importlib.util
 import io
 import os
-import pwd
 import re
 import subprocess
 import sys
@@ -60,17 +59,6 @@ class Seeds(support.TestCase):
                                     env=dict(os.environ, TRANSHUME_SEED=seed))
             self.assertEqual((result.returncode, result.stdout), (2, ""))
             self.assertIn("TRANSHUME_SEED is no number", result.stderr)
-
-
-class Home(unittest.TestCase):
-    def test_what_the_user_keeps_is_not_the_tests(self):
-        """Weights, connections, caches and settings there would change what tests find."""
-        home = pwd.getpwuid(os.getuid()).pw_dir
-        self.assertNotEqual(os.environ["HOME"], home)
-        self.assertEqual(os.listdir(os.environ["HOME"]), [])
-        for name in ("CONFIG", "DATA", "CACHE", "STATE"):
-            self.assertTrue(os.environ["XDG_%s_HOME" % name].startswith(os.environ["HOME"] + "/"), name)
-        self.assertFalse(os.environ["SERVERS_CACHE"].startswith(os.environ["HOME"]), "what was fetched stays")
 
 
 class Budgets(support.TestCase):
