@@ -4,6 +4,7 @@
     ```sh runnable exit=1   one whose last command ends with this status
 """
 import glob
+import json
 import os
 import re
 import shutil
@@ -74,6 +75,36 @@ class Examples(TestCase):
         with self.assertRaises(AssertionError):
             self.run_block(os.path.join(ROOT, "README.md"), "transhume frobnicate\n", 0)
         self.run_block(os.path.join(ROOT, "README.md"), "transhume frobnicate\n", 2)
+
+
+class Facts(TestCase):
+    """Numbers and names that pages give and the program knows."""
+
+    def test_versions_and_the_contract(self):
+        version = json.loads(self.run_program("version", "--json").out)
+        for page in pages():
+            if os.path.basename(page) == "CHANGELOG.md":
+                continue
+            for name in ("contract", "version"):
+                for told in re.findall(r'"%s":"?([\w.]+)"?,' % name, read(page)):
+                    if name == "version" and not re.fullmatch(r"\d+\.\d+\.\d+", told):
+                        continue
+                    with self.subTest(page=os.path.relpath(page, ROOT), name=name):
+                        self.assertEqual(told, str(version[name]))
+
+    def test_variables_are_the_programs(self):
+        """A variable of the environment that a page names is that of an option, or the sources read it by its name."""
+        with open(os.path.join(ROOT, "src/cli/options.def"), encoding="utf-8") as file:
+            options = re.findall(r'CLI_OPTION\(\w+, "([a-z-]+)"', file.read())
+        known = {"TRANSHUME_" + option.upper().replace("-", "_") for option in options}
+        for folder in ("src", "tools", "tests", "bench", "python"):
+            for path in glob.glob(os.path.join(ROOT, folder, "**/*"), recursive=True):
+                if os.path.isfile(path) and not path.endswith(".md") and not re.search("/(data|corpus)/", path):
+                    with open(path, encoding="utf-8", errors="replace") as file:
+                        known.update(re.findall(r"\bTRANSHUME_[A-Z_]*[A-Z]\b", file.read()))
+        for page in pages():
+            found = set(re.findall(r"\bTRANSHUME_[A-Z_]*[A-Z]\b", read(page)))
+            self.assertEqual(found - known, set(), page)
 
 
 class Links(unittest.TestCase):
