@@ -4,7 +4,9 @@ What services and jobs rely on: `migrate --resume` may be given again and again;
 import glob
 import os
 import shutil
+import signal
 import subprocess
+import time
 import unittest
 
 import support
@@ -38,6 +40,27 @@ class Resume(support.TestCase):
         self.assertIn("[run-unfinished]", self.run_program("migrate", "shop.db", "copy.db", code=5).err)
         self.again()
         self.validate_copy()
+
+    def test_a_terminal_that_goes_away(self):
+        """SIGHUP asks it to stop, as Ctrl-C does; under nohup the run goes on."""
+        slow = {"TRANSHUME_FAILPOINT": "engine.before_commit:sleep:2,engine.before_commit:sleep:3"}
+        for before, code in ((signal.SIG_DFL, 4), (signal.SIG_IGN, 0)):
+            with self.subTest(before=before):
+                process = subprocess.Popen([support.PROGRAM, *self.command], cwd=self.folder, stderr=subprocess.PIPE,
+                                           stdout=subprocess.DEVNULL, env=support.environment_with(slow), text=True,
+                                           preexec_fn=lambda: signal.signal(signal.SIGHUP, before))
+                self.wait_for_ledger()
+                process.send_signal(signal.SIGHUP)
+                said = process.communicate(timeout=60 * support.PATIENCE)[1]
+                self.assertEqual(process.returncode, code, said)
+                self.assertEqual("stopped on request" in said, code == 4)
+        self.validate_copy()
+
+    def wait_for_ledger(self):
+        """Until the run has begun."""
+        end = time.monotonic() + 30 * support.PATIENCE
+        while not os.path.exists(self.path(".transhume", "run.json")) and time.monotonic() < end:
+            time.sleep(0.02)
 
     def test_not_with_what_says_the_opposite(self):
         for other in ("--restart", "--dry-run", "--mirror"):
