@@ -168,6 +168,14 @@ static bool ignores_password_file(PGconn *connection, char *path, size_t size)
            (file.st_mode & (S_IRWXG | S_IRWXO)) != 0;
 }
 
+/* Does the URI say which database, and not leave it to libpq, which takes the user's name? */
+static bool names_database(const char *uri)
+{
+    const char *authority = strstr(uri, "://");
+    const char *path = authority != NULL ? strchr(authority + 3, '/') : NULL;
+    return (path != NULL && path[1] != '\0' && path[1] != '?') || strstr(uri, "dbname=") != NULL;
+}
+
 static enum status unreachable(const struct postgres_database *self, PGconn *connection,
                                const char *why, struct error *error)
 {
@@ -194,7 +202,8 @@ static enum status unreachable(const struct postgres_database *self, PGconn *con
                         PQuser(connection));
         error_hint(error, "%s; " CONNECT, buffer_string(&grant));
         buffer_free(&grant);
-    } else if (refusal == refusals && PQdb(connection) != NULL && PQuser(connection) != NULL &&
+    } else if (refusal == refusals && !names_database(self->sql.shown) &&
+               PQdb(connection) != NULL && PQuser(connection) != NULL &&
                strcmp(PQdb(connection), PQuser(connection)) == 0) {
         error_hint(error, "a URI without a database means the one named as the user: write "
                           "postgresql://USER@HOST/DATABASE");
