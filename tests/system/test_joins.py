@@ -290,7 +290,7 @@ class ManyLookUps(support.TestCase):
     def plan(self, source, count):
         fields = "".join("\n      f%d: { lookup: p, match: { id: c%d }, column: v }" % (i, i) for i in range(count))
         return self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: dynamodb-json:out\ntables:\n  wide:\n"
-                          "    key: { partition: id }\n    from: t\n    fields:\n      id: id%s\n" % (source, fields))
+                          "    key: { partition: id }\n    from: t\n    fields:\n      id: copy%s\n" % (source, fields))
 
     def test_as_many_as_can_be_made_and_one_more(self):
         columns = ["c%d" % i for i in range(64)]
