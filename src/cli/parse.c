@@ -14,7 +14,7 @@ struct parser {
     bool only_arguments; /* after "--" */
 };
 
-/* What other tools call an option of ours; NULL: nothing that is known. */
+/* The option of ours that other tools call so; NULL: none is known. */
 static const char *other_tools_option(const char *name)
 {
     static const char *const names[][2] = {

@@ -159,7 +159,7 @@ class System:
 
 class SourceSystem(System):
     """
-    A bare system of a release with git, make and a clone of this repository in /work/transhume, as somebody has it who
+    A bare system of a release with git, make and a clone of this repository in /usr/src/transhume, as somebody has it who
     is about to build it.
     """
 
@@ -176,8 +176,8 @@ class SourceSystem(System):
         for name in ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
             if os.path.exists(name):
                 shutil.copy(name, os.path.join(folder, name.lstrip("/")))
-        output("git", "clone", "--quiet", "--no-hardlinks", support.ROOT, os.path.join(folder, "work", "transhume"))
-        output("chown", "-R", "root:root", os.path.join(folder, "work"))
+        output("git", "clone", "--quiet", "--no-hardlinks", support.ROOT, os.path.join(folder, "usr/src/transhume"))
+        output("chown", "-R", "root:root", os.path.join(folder, "usr/src"))
 
     def make(self, *arguments, time_limit=1800):
-        return self.output("make", *arguments, folder="/work/transhume", time_limit=time_limit)
+        return self.output("make", *arguments, folder="/usr/src/transhume", time_limit=time_limit)

@@ -28,7 +28,7 @@ class Orders(unittest.TestCase):
         self.addCleanup(self.system.remove)
 
     def in_shell(self, text):
-        return self.system.output("sh", "-c", text, folder="/work/transhume")
+        return self.system.output("sh", "-c", text, folder="/usr/src/transhume")
 
     def works(self, command):
         if command == "install":
@@ -48,8 +48,8 @@ class Orders(unittest.TestCase):
             self.in_shell("ls dist/transhume-*-oci.tar")
 
     def test_demo_first_then_all_of_them(self):
-        self.system.output("make", "demo", folder="/work/transhume", time_limit=1800)
-        self.system.output("rm", "-rf", "build", folder="/work/transhume")
+        self.system.output("make", "demo", folder="/usr/src/transhume", time_limit=1800)
+        self.system.output("rm", "-rf", "build", folder="/usr/src/transhume")
         begun = time.monotonic()
         said = self.system.make("demo")
         seconds = time.monotonic() - begun
@@ -66,11 +66,11 @@ class Orders(unittest.TestCase):
         """Where carquet can't be built, a package is refused, and made if WITHOUT names it."""
         self.system.make("deps")
         self.in_shell("sed -i s/^checksum=.*/checksum=0/ tools/carquet")
-        done = self.system.call("make", "deb", folder="/work/transhume", time_limit=1800)
+        done = self.system.call("make", "deb", folder="/usr/src/transhume", time_limit=1800)
         self.assertEqual(done.returncode, 2)
         self.assertIn("WITHOUT=parquet makes a package without it", done.stderr)
-        self.assertFalse(os.path.exists(os.path.join(self.system.folder, "work/transhume/dist")) and
-                         os.listdir(os.path.join(self.system.folder, "work/transhume/dist")))
+        self.assertFalse(os.path.exists(os.path.join(self.system.folder, "usr/src/transhume/dist")) and
+                         os.listdir(os.path.join(self.system.folder, "usr/src/transhume/dist")))
         self.system.make("deb", "WITHOUT=parquet")
 
 

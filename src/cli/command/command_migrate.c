@@ -31,8 +31,8 @@ static void tell_decided(const struct cli_call *call, const struct run_session *
     buffer_free(&out);
 }
 
-/* --resume: does the state folder know a run? STATUS_FAILED: the switch can't be with the others.
- */
+/* --resume: tells whether the state folder knows a run. STATUS_FAILED: another switch says the
+ * opposite, or the folder can't be read. */
 static enum status known_run_find(struct cli_call *call, const char *plan_path, bool *known,
                                   struct error *error)
 {

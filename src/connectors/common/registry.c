@@ -306,7 +306,7 @@ const struct connector *registry_find(const char *scheme)
 
 /* ---------------------------------------------------------------- finding the connector */
 
-/* What people write in other tools, and what it is here. */
+/* The hint for a scheme that other tools know, and this program does not; NULL: none. */
 static const char *foreign_scheme(const char *scheme)
 {
     static const struct {

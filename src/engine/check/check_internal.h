@@ -34,7 +34,7 @@ void check_add_each_line(struct checking *report, struct buffer *text,
 void check_worsen(struct checking *report, int exit_status);
 /* A check reads what is joined as a run will, but not where that costs money or very long. */
 bool check_joins_are_dear(const struct run_session *session);
-/* What the plan, the target and the ledger have against the run. */
+/* Adds the problems that the plan, the target and the ledger have with the run. */
 enum status check_find_problems(struct checking *report, struct error *error) MUST_USE;
 enum status check_find_notes(struct checking *report, struct error *error) MUST_USE;
 

@@ -94,8 +94,8 @@ static char last_of(const struct tree_reader *reader, const char *line)
     return end > line ? end[-1] : '\0';
 }
 
-/* What is wrong with the indentation of the line with a fault, beside the lines above it; false:
- * nothing that is seen. */
+/* Says what is wrong with the indentation of the line with a fault, beside the lines above it;
+ * false: nothing that is seen. */
 static bool indentation_hint(const struct tree_reader *reader, size_t number, char *hint,
                              size_t size)
 {

@@ -37,10 +37,6 @@ const struct target_functions bucket_target = {
     .normal_form = folder_normal_form,
 };
 
-/* ---------------------------------------------------------------- keys */
-
-/* ---------------------------------------------------------------- connections */
-
 /* ---------------------------------------------------------------- open and close */
 
 /* Is the bucket there, and may it be listed? What is only looked at has to hold something. */
